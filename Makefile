@@ -1,0 +1,70 @@
+# Needs make and Python 3.10 or newer with its venv module; everything else goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+UV := .cache/uv/bin/uv
+LOCK := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.10 \
+  --generate-hashes --no-header --no-emit-index-url
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check docs rule bench wheel lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.dev ## Create .venv with everything for development
+
+demo: $(VENV)/.run ## Lint the bundled example, an Istio shop
+	@echo '$$ meshlint examples/shop'
+	@$(BIN)/python -m meshlint examples/shop; code=$$?; echo; echo "exit code $$code"; \
+	test $$code -eq 0 || test $$code -eq 1
+
+test: $(VENV)/.dev ## Run the tests (ARGS='-k name' to select)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## Formatting, lint, types, layers, generated documentation
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m meshlint.docgen --check
+
+docs: $(VENV)/.dev ## Regenerate docs/rules from the rule declarations and fixtures
+	$(BIN)/python -m meshlint.docgen
+
+rule: $(VENV)/.dev ## Scaffold a rule: make rule CATEGORY=... ID=...
+	$(BIN)/python -m meshlint.scaffold $(CATEGORY) $(ID)
+
+bench: $(VENV)/.dev ## Run the benchmarks
+	$(BIN)/python benchmarks/run.py
+
+wheel: $(VENV)/.dev ## Build the sdist, and from it the wheel, into dist/
+	$(BIN)/python -m build
+
+lock: $(UV) ## Renew both lock files: the newest versions for every Python and platform
+	$(LOCK) --upgrade --extra dev --output-file requirements-dev.lock
+	$(LOCK) --upgrade --constraints requirements-dev.lock --output-file requirements.lock
+
+clean: ## Remove .venv and everything built
+	rm -rf $(VENV) build dist .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "Python 3.10 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The demo runs from the checkout, so it needs the run-time libraries and nothing else.
+$(VENV)/.run: requirements.lock | $(BIN)/python
+	$(PIP) install --require-hashes --requirement requirements.lock
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes --requirement requirements-dev.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/.run
+
+$(UV):
+	$(PYTHON) -m venv .cache/uv
+	.cache/uv/bin/python -m pip --disable-pip-version-check --quiet install uv
