@@ -1,0 +1,142 @@
+"""What checks say and what reporters are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from meshlint.text import SourceFile, Span
+
+Path = tuple[str | int, ...]
+"""Way to a value inside a document: mapping keys and list indices."""
+
+Severity = Literal["error", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+"""Most severe first."""
+
+_SAFE_TEXT = {c: f"\\x{c:02x}" for c in (*range(0x20), 0x7F, *range(0x80, 0xA0))}
+
+
+def printable(value: object) -> str:
+    """Text for a message: control characters escaped, so that a manifest cannot drive a terminal."""
+    return str(value).translate(_SAFE_TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRef:
+    """Identity of a Kubernetes object; empty text where the manifest does not say."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        where = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind} {where}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Another place that a hit speaks of, with a short text that says what is there."""
+
+    document: Any  # meshlint.documents.Document; findings stands below that layer
+    path: Path
+    message: str
+    on_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One violation as a check reports it, before the engine looks up its span.
+
+    `path` leads from the root of the document. When it ends at something missing, the nearest
+    value that exists is shown. `on_key` points at the key of the last step instead of its value,
+    which is right for everything about a block as a whole. `document` is set only where the
+    deciding line lies in another document than the subject's own. `message` names one of the
+    rule's messages when it has several.
+    """
+
+    path: Path
+    args: Mapping[str, object] = field(default_factory=dict)
+    related: tuple[Related, ...] = ()
+    message: str = "default"
+    on_key: bool = False
+    document: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a file, with the object it belongs to."""
+
+    file: SourceFile
+    span: Span
+    pointer: str = ""
+    """JSON Pointer (RFC 6901) from the root of the document."""
+    document: int = 0
+    """Number of the document in its file, from 0."""
+    resource: ResourceRef | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One violation, ready to be shown."""
+
+    rule: str
+    severity: Severity
+    message: str
+    location: Location
+    related: tuple[Location, ...] = ()
+    fingerprint: str = ""
+
+
+ItemState = Literal["passed", "failed", "not-checked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Readiness of one workload, gateway or control plane by checklist item."""
+
+    subject: ResourceRef
+    role: Literal["workload", "gateway", "control-plane"]
+    items: Mapping[str, ItemState]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file, or a document of it, that was read but not linted, and why."""
+
+    file: str
+    reason: str
+    document: int | None = None
+    """Number of the document in its file, from 0; None for the whole file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """Whether the input was taken as complete for a concern, and on what ground."""
+
+    concern: str
+    complete: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything one run has to say."""
+
+    findings: tuple[Finding, ...] = ()
+    readiness: tuple[Readiness, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    files: int = 0
+    """Files that were read."""
+    documents: int = 0
+    """YAML or JSON documents in them."""
+    resources: int = 0
+    """Kubernetes objects that were linted, members of lists counted one by one."""
+    rules: int = 0
+    """Rules that were enabled."""

@@ -1,0 +1,78 @@
+"""Text of an input file and places in it."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+# Editors, git and code hosts break lines at these only; YAML 1.1 knows more (NEL, LS, PS),
+# so the parser's own line numbers cannot be used.
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Half-open range of code points, counted from 0 at the start of the file's text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """Line and column, both from 1; columns count code points."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceFile:
+    """One input file.
+
+    `path` is what a person is shown: relative to the working directory where the file lies below
+    it, with `/` on every platform. `text` has no byte order mark.
+    """
+
+    path: str
+    text: str
+    _line_starts: list[int] = field(default_factory=list, repr=False)
+
+    def _starts(self) -> list[int]:
+        starts = self._line_starts
+        if not starts:
+            starts.append(0)
+            starts.extend(match.end() for match in _LINE_END.finditer(self.text))
+        return starts
+
+    def position(self, offset: int) -> Position:
+        """Line and column of an offset; an offset past the end counts as the end."""
+        starts = self._starts()
+        offset = max(0, min(offset, len(self.text)))
+        line = bisect_right(starts, offset)
+        return Position(line, offset - starts[line - 1] + 1)
+
+    def line(self, number: int) -> str:
+        """Text of a line without its line end; empty for a line that does not exist."""
+        starts = self._starts()
+        if not 1 <= number <= len(starts):
+            return ""
+        end = starts[number] if number < len(starts) else len(self.text)
+        return self.text[starts[number - 1] : end].rstrip("\r\n")
+
+    @property
+    def line_count(self) -> int:
+        """Number of lines; a final line end does not open another line."""
+        starts = self._starts()
+        if starts[-1] == len(self.text) and len(starts) > 1:
+            return len(starts) - 1
+        return len(starts)
+
+    def line_span(self, offset: int) -> Span:
+        """The rest of the line from an offset on, without trailing blanks and the line end."""
+        starts = self._starts()
+        number = bisect_right(starts, max(0, min(offset, len(self.text))))
+        end = starts[number] if number < len(starts) else len(self.text)
+        stripped = self.text[offset:end].rstrip()
+        return Span(offset, offset + len(stripped))
