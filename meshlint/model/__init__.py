@@ -1,0 +1,1 @@
+"""Kubernetes objects as checks see them: identity, pod templates, selectors, quantities, an index."""

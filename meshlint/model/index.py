@@ -1,0 +1,146 @@
+"""All objects of the input, found by kind, name, namespace and label."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from meshlint.documents import Document
+from meshlint.model.resources import Resource
+from meshlint.model.selectors import matches_labels, matches_selector
+from meshlint.model.values import mapping
+from meshlint.model.workloads import Workload, make_workload
+
+
+class Index:
+    """Look-ups over the whole input; nothing changes once it is built.
+
+    `values_files` are documents without a kind that hold Helm values; `mesh_config` and
+    `mesh_networks` are the documents given for those, where they were given.
+    """
+
+    def __init__(
+        self,
+        resources: Iterable[Resource],
+        values_files: Sequence[Document] = (),
+        mesh_config: Document | None = None,
+        mesh_networks: Document | None = None,
+    ) -> None:
+        self.resources = tuple(resources)
+        self.values_files = tuple(values_files)
+        self.mesh_config = mesh_config
+        self.mesh_networks = mesh_networks
+        self._by_kind: dict[str, list[Resource]] = defaultdict(list)
+        self._by_name: dict[tuple[str, str, str], list[Resource]] = defaultdict(list)
+        for resource in self.resources:
+            self._by_kind[resource.group_kind].append(resource)
+            key = (resource.group_kind, resource.namespace, resource.name)
+            self._by_name[key].append(resource)
+
+    def of_kind(self, *group_kinds: str) -> Sequence[Resource]:
+        """Objects of the given kinds (`core/Service`), in input order kind by kind."""
+        if len(group_kinds) == 1:
+            return self._by_kind.get(group_kinds[0], ())
+        return [found for kind in group_kinds for found in self._by_kind.get(kind, ())]
+
+    @property
+    def kinds(self) -> Iterable[str]:
+        """Every group and kind that occurs."""
+        return self._by_kind.keys()
+
+    def in_namespace(self, group_kind: str, namespace: str) -> Sequence[Resource]:
+        """Objects of a kind in a namespace, in input order."""
+        return self._in_namespace.get((group_kind, namespace), ())
+
+    @cached_property
+    def _in_namespace(self) -> Mapping[tuple[str, str], list[Resource]]:
+        table: dict[tuple[str, str], list[Resource]] = defaultdict(list)
+        for resource in self.resources:
+            table[resource.group_kind, resource.namespace].append(resource)
+        return table
+
+    def find(self, group_kind: str, namespace: str, name: str) -> Resource | None:
+        """The object of that identity; of several the last one, which is what stays applied."""
+        found = self._by_name.get((group_kind, namespace, name))
+        return found[-1] if found else None
+
+    def namespace(self, name: str) -> Resource | None:
+        """The Namespace object of that name."""
+        return self.find("core/Namespace", "", name)
+
+    @cached_property
+    def workloads(self) -> tuple[Workload, ...]:
+        """Every workload of the input."""
+        return tuple(w for w in map(make_workload, self.resources) if w is not None)
+
+    @cached_property
+    def _workload_of(self) -> Mapping[Resource, Workload]:
+        return {workload.resource: workload for workload in self.workloads}
+
+    def workload_of(self, resource: Resource) -> Workload | None:
+        """The workload an object is, if it is one."""
+        return self._workload_of.get(resource)
+
+    @cached_property
+    def _workloads_in(self) -> Mapping[str, list[Workload]]:
+        table: dict[str, list[Workload]] = defaultdict(list)
+        for workload in self.workloads:
+            table[workload.namespace].append(workload)
+        return table
+
+    def workloads_in(self, namespace: str) -> Sequence[Workload]:
+        """Workloads of a namespace."""
+        return self._workloads_in.get(namespace, ())
+
+    @cached_property
+    def _by_pod_label(self) -> Mapping[tuple[str, str, Any], list[Workload]]:
+        table: dict[tuple[str, str, Any], list[Workload]] = defaultdict(list)
+        for workload in self.workloads:
+            for key, value in workload.labels.items():
+                if isinstance(value, str):
+                    table[workload.namespace, key, value].append(workload)
+        return table
+
+    def workloads_with_labels(self, namespace: str, labels: Any) -> Sequence[Workload]:
+        """Workloads of a namespace whose pods carry every one of the labels; none for no labels."""
+        pairs = {key: value for key, value in mapping(labels).items() if isinstance(value, str)}
+        if not pairs or len(pairs) != len(mapping(labels)):
+            return ()
+        candidates: Sequence[Workload] = min(
+            (self._by_pod_label.get((namespace, k, v), []) for k, v in pairs.items()), key=len
+        )
+        if len(pairs) == 1:
+            return candidates
+        return [w for w in candidates if matches_labels(pairs, w.labels)]
+
+    def workloads_selected(self, namespace: str, selector: Any) -> Sequence[Workload]:
+        """Workloads of a namespace whose pods a LabelSelector selects."""
+        wanted = mapping(selector, "matchLabels")
+        pool = self.workloads_with_labels(namespace, wanted) if wanted else None
+        if pool is None:
+            pool = self.workloads_in(namespace)
+        return [w for w in pool if matches_selector(selector, w.labels)]
+
+    @cached_property
+    def _services_by_label(self) -> Mapping[tuple[str, str, Any], list[Resource]]:
+        # Under one pair of the selector only: a pod must carry all of them to be selected.
+        table: dict[tuple[str, str, Any], list[Resource]] = defaultdict(list)
+        for service in self.of_kind("core/Service"):
+            selector = mapping(service.spec, "selector")
+            for key, value in selector.items():
+                if isinstance(value, str):
+                    table[service.namespace, key, value].append(service)
+                break
+        return table
+
+    def services_of(self, workload: Workload) -> Sequence[Resource]:
+        """Services of the workload's namespace that select its pods."""
+        found = []
+        for key, value in workload.labels.items():
+            if isinstance(value, str):
+                for service in self._services_by_label.get((workload.namespace, key, value), ()):
+                    if matches_labels(mapping(service.spec, "selector"), workload.labels):
+                        found.append(service)
+        return found

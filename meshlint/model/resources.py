@@ -1,0 +1,130 @@
+"""Kubernetes objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from meshlint.documents import Document
+from meshlint.findings import Path, ResourceRef
+from meshlint.model.values import mapping, text
+
+DEFAULT_NAMESPACE = "default"
+"""Namespace of an object that does not name one, as for `kubectl apply` without `-n`."""
+
+CLUSTER_SCOPED = frozenset(
+    {
+        "core/Namespace",
+        "core/Node",
+        "core/PersistentVolume",
+        "admissionregistration.k8s.io/MutatingWebhookConfiguration",
+        "admissionregistration.k8s.io/ValidatingAdmissionPolicy",
+        "admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding",
+        "admissionregistration.k8s.io/MutatingAdmissionPolicy",
+        "admissionregistration.k8s.io/MutatingAdmissionPolicyBinding",
+        "admissionregistration.k8s.io/ValidatingWebhookConfiguration",
+        "apiextensions.k8s.io/CustomResourceDefinition",
+        "apiregistration.k8s.io/APIService",
+        "certificates.k8s.io/CertificateSigningRequest",
+        "certificates.k8s.io/ClusterTrustBundle",
+        "flowcontrol.apiserver.k8s.io/FlowSchema",
+        "flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration",
+        "gateway.networking.k8s.io/GatewayClass",
+        "networking.k8s.io/IngressClass",
+        "networking.k8s.io/IPAddress",
+        "networking.k8s.io/ServiceCIDR",
+        "node.k8s.io/RuntimeClass",
+        "policy/PodSecurityPolicy",
+        "rbac.authorization.k8s.io/ClusterRole",
+        "rbac.authorization.k8s.io/ClusterRoleBinding",
+        "sailoperator.io/Istio",
+        "sailoperator.io/IstioCNI",
+        "sailoperator.io/IstioRevision",
+        "sailoperator.io/IstioRevisionTag",
+        "sailoperator.io/ZTunnel",
+        "scheduling.k8s.io/PriorityClass",
+        "storage.k8s.io/CSIDriver",
+        "storage.k8s.io/CSINode",
+        "storage.k8s.io/StorageClass",
+        "storage.k8s.io/VolumeAttachment",
+        "storage.k8s.io/VolumeAttributesClass",
+    }
+)
+"""Built-in and mesh kinds that have no namespace."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resource:
+    """One Kubernetes object of the input.
+
+    `path` leads from the root of the document to the object; it is not empty for members of a
+    list. `group` is empty for the core group. `namespace` is the one the object lands in,
+    `default` where it names none, and empty for cluster-scoped kinds.
+    """
+
+    document: Document
+    path: Path
+    value: dict[str, Any]
+    group: str
+    version: str
+    kind: str
+    name: str
+    namespace: str
+    reported: bool = True
+    """False for objects that are only read as context."""
+
+    @property
+    def group_kind(self) -> str:
+        """Group and kind as rules name them: `apps/Deployment`, `core/Service`."""
+        return f"{self.group or 'core'}/{self.kind}"
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return mapping(self.value, "metadata")
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return mapping(self.value, "spec")
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        return mapping(self.value, "metadata", "labels")
+
+    @property
+    def annotations(self) -> dict[str, Any]:
+        return mapping(self.value, "metadata", "annotations")
+
+    @property
+    def ref(self) -> ResourceRef:
+        """Identity as written: no namespace where the manifest names none."""
+        return ResourceRef(
+            self.api_version, self.kind, text(self.value, "metadata", "namespace"), self.name
+        )
+
+
+def make_resource(
+    document: Document, path: Path, value: dict[str, Any], *, reported: bool = True
+) -> Resource:
+    """The object a document (or a list member) holds; `apiVersion` and `kind` must be strings."""
+    group, _, version = value["apiVersion"].rpartition("/")
+    kind = value["kind"]
+    metadata = mapping(value, "metadata")
+    name = metadata.get("name")
+    namespace = text(metadata, "namespace") or DEFAULT_NAMESPACE
+    if f"{group or 'core'}/{kind}" in CLUSTER_SCOPED:
+        namespace = ""
+    return Resource(
+        document=document,
+        path=path,
+        value=value,
+        group=group,
+        version=version,
+        kind=kind,
+        name=name if isinstance(name, str) else "",
+        namespace=namespace,
+        reported=reported,
+    )
