@@ -1,0 +1,1 @@
+"""What the mesh does with the input: installations, injection, effective proxies, autoscaling."""

@@ -1,0 +1,1 @@
+"""Installations of Istio, read from every form they come in."""
