@@ -79,6 +79,8 @@ class Location:
     """Number of the document in its file, from 0."""
     resource: ResourceRef | None = None
     message: str = ""
+    hide_text: bool = False
+    """The text of the file around the place may hold values of a Secret and must not be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,37 @@ class Assumption:
     concern: str
     complete: bool
     reason: str
+
+
+Precision = Literal["very-high", "high", "medium", "low"]
+"""How often a finding of a rule is right, in the words of GitHub code scanning."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInfo:
+    """What reporters tell about an enabled rule."""
+
+    id: str
+    title: str
+    severity: Severity
+    category: str
+    rationale: str = ""
+    """Why the defect matters, in Markdown."""
+    remediation: str = ""
+    """What to do about it, in Markdown."""
+    references: tuple[str, ...] = ()
+    covers: tuple[str, ...] = ()
+    """Checks of other tools that the rule includes: `kube-score:container-resources`."""
+    profiles: tuple[str, ...] = ()
+    checklist: str = ""
+    """Readiness item the rule belongs to; empty for none."""
+    concern: str = ""
+    """What the input must be complete for before the rule runs; empty for none."""
+    precision: Precision = "high"
+    help_uri: str = ""
+    """Page of the rule on the web; empty where there is none."""
+    about_run: bool = False
+    """A finding says that something could not be linted: a file does not parse, a check crashed."""
 
 
 @dataclass(frozen=True, slots=True)
