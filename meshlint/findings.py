@@ -68,6 +68,20 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class TextHit:
+    """One violation in a file's text, where there is no value to point at."""
+
+    file: SourceFile
+    span: Span
+    document: int = 0
+    args: Mapping[str, object] = field(default_factory=dict)
+    related: tuple[tuple[Span, str], ...] = ()
+    message: str = "default"
+    hide_text: bool = False
+    """The text around may hold values of a Secret and is never shown."""
+
+
+@dataclass(frozen=True, slots=True)
 class Location:
     """A place in a file, with the object it belongs to."""
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from meshlint.documents import Document
+from meshlint.documents import Document, ParsedFile
+from meshlint.findings import Path
 from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_labels, matches_selector
 from meshlint.model.values import mapping
@@ -18,7 +19,8 @@ class Index:
     """Look-ups over the whole input; nothing changes once it is built.
 
     `values_files` are documents without a kind that hold Helm values; `mesh_config` and
-    `mesh_networks` are the documents given for those, where they were given.
+    `mesh_networks` are the documents given for those, where they were given. `files` are all files
+    that were read; those in `context_files` (display paths) are not reported on.
     """
 
     def __init__(
@@ -27,8 +29,12 @@ class Index:
         values_files: Sequence[Document] = (),
         mesh_config: Document | None = None,
         mesh_networks: Document | None = None,
+        files: Sequence[ParsedFile] = (),
+        context_files: frozenset[str] = frozenset(),
     ) -> None:
         self.resources = tuple(resources)
+        self.files = tuple(files)
+        self.context_files = context_files
         self.values_files = tuple(values_files)
         self.mesh_config = mesh_config
         self.mesh_networks = mesh_networks
@@ -65,6 +71,20 @@ class Index:
         """The object of that identity; of several the last one, which is what stays applied."""
         found = self._by_name.get((group_kind, namespace, name))
         return found[-1] if found else None
+
+    @cached_property
+    def _in_document(self) -> Mapping[Document, list[Resource]]:
+        table: dict[Document, list[Resource]] = defaultdict(list)
+        for resource in self.resources:
+            table[resource.document].append(resource)
+        return table
+
+    def resource_at(self, document: Document, path: Path) -> Resource | None:
+        """The object that a place in a document belongs to."""
+        for resource in self._in_document.get(document, ()):
+            if path[: len(resource.path)] == resource.path:
+                return resource
+        return None
 
     def namespace(self, name: str) -> Resource | None:
         """The Namespace object of that name."""

@@ -1,0 +1,378 @@
+"""Runs rules over the world and turns what they say into findings."""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from meshlint.documents import Document, ParsedFile
+from meshlint.findings import (
+    SEVERITIES,
+    Assumption,
+    Finding,
+    Hit,
+    ItemState,
+    Location,
+    Path,
+    Readiness,
+    Related,
+    ResourceRef,
+    Severity,
+    TextHit,
+    printable,
+)
+from meshlint.mesh.autoscaling import Autoscaler
+from meshlint.mesh.installations.records import ControlPlane, GatewayProxy
+from meshlint.mesh.world import World
+from meshlint.model.resources import Resource
+from meshlint.model.values import get, text
+from meshlint.model.workloads import Workload
+from meshlint.ruleset import Rule, format_message
+from meshlint.text import SourceFile, Span
+
+INTERNAL_ERROR = "internal-error"
+"""Rule id of a finding about a check that crashed."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnabledRule:
+    """A rule with what the configuration makes of it."""
+
+    rule: Rule
+    severity: Severity
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run of the engine found."""
+
+    findings: tuple[Finding, ...]
+    readiness: tuple[Readiness, ...]
+    assumptions: tuple[Assumption, ...]
+    crashes: tuple[str, ...]
+    """Tracebacks of checks that crashed, for `-v`."""
+
+
+def enable(rule: Rule, severity: Severity | None = None, params: Mapping[str, Any] | None = None) -> EnabledRule:
+    """A rule with its defaults, unless the configuration says otherwise."""
+    return EnabledRule(rule, severity or rule.severity, {**rule.defaults, **(params or {})})
+
+
+@dataclass(slots=True)
+class _Run:
+    world: World
+    findings: list[tuple[tuple[Any, ...], Finding]] = field(default_factory=list)
+    failed: set[tuple[int, str]] = field(default_factory=set)
+    crashes: list[str] = field(default_factory=list)
+
+
+def run(world: World, rules: Sequence[EnabledRule]) -> Outcome:
+    """Runs every rule on all its subjects. Deterministic; a crash in a check is a finding."""
+    state = _Run(world)
+    unmet: set[str] = set()
+    for enabled in rules:
+        rule = enabled.rule
+        if rule.concern is not None and not world.complete(rule.concern).complete:
+            unmet.add(rule.id)
+            continue
+        for role in rule.subjects:
+            for subject in _subjects(state, enabled, role):
+                _check(state, enabled, subject)
+    concerns = sorted({e.rule.concern for e in rules if e.rule.concern is not None})
+    return Outcome(
+        findings=_numbered(_ordered(state.findings)),
+        readiness=tuple(_readiness(world, rules, state.failed, unmet)),
+        assumptions=tuple(world.complete(concern) for concern in concerns),
+        crashes=tuple(state.crashes),
+    )
+
+
+def _subjects(state: _Run, enabled: EnabledRule, role: str) -> Sequence[Any]:
+    try:
+        return state.world.subjects(role)
+    except Exception as error:  # noqa: BLE001 - one rule's trouble must not end the run
+        _crash(state, enabled, None, error)
+        return ()
+
+
+def _check(state: _Run, enabled: EnabledRule, subject: Any) -> None:
+    resource = _resource(subject)
+    reported = resource.reported if resource is not None else _file_reported(state.world, subject)
+    try:
+        for hit in enabled.rule.check(subject, state.world, enabled.params):
+            state.failed.add((id(subject), enabled.rule.id))
+            key, finding = _finding(state.world, enabled, subject, resource, hit)
+            if reported and _place_reported(state.world, hit, resource):
+                state.findings.append((key, finding))
+    except Exception as error:  # noqa: BLE001 - see above
+        _crash(state, enabled, subject, error)
+
+
+def _resource(subject: Any) -> Resource | None:
+    if isinstance(subject, Resource):
+        return subject
+    found = getattr(subject, "resource", None)
+    return found if isinstance(found, Resource) else None
+
+
+def _document(subject: Any) -> Document | None:
+    found = getattr(subject, "document", None)
+    if isinstance(found, Document):
+        return found
+    resource = _resource(subject)
+    return resource.document if resource is not None else None
+
+
+def _file_reported(world: World, subject: Any) -> bool:
+    if isinstance(subject, ParsedFile):
+        return subject.file.path not in world.index.context_files
+    document = _document(subject)
+    return document is None or document.file.path not in world.index.context_files
+
+
+def _place_reported(world: World, hit: Any, resource: Resource | None) -> bool:
+    # A finding may stand in another document than its subject; that one has to be selected too.
+    if not isinstance(hit, Hit) or hit.document is None:
+        return True
+    return hit.document.file.path not in world.index.context_files
+
+
+# -------------------------------------------------------------------------------- locations
+
+
+def _finding(
+    world: World, enabled: EnabledRule, subject: Any, resource: Resource | None, hit: Any
+) -> tuple[tuple[Any, ...], Finding]:
+    rule = enabled.rule
+    if isinstance(hit, TextHit):
+        location = Location(
+            hit.file, _one_line(hit.file, hit.span), document=hit.document, hide_text=hit.hide_text
+        )
+        related = tuple(
+            Location(hit.file, _one_line(hit.file, span), document=hit.document, message=message)
+            for span, message in hit.related
+        )
+        identity: tuple[Any, ...] = (hit.file.path, hit.document)
+    else:
+        document = hit.document or _document(subject)
+        owner = resource
+        if hit.document is not None and (owner is None or owner.document is not hit.document):
+            owner = world.index.resource_at(hit.document, hit.path)
+        location = _location(document, hit.path, owner, on_key=hit.on_key)
+        related = tuple(_related(world, entry) for entry in hit.related)
+        identity = (str(location.resource or document.file.path), _symbolic(document, hit.path))
+    template = rule.messages.get(hit.message) or rule.messages["default"]
+    message = printable(format_message(template, {k: _show(v) for k, v in hit.args.items()}))
+    digest = hashlib.sha256(repr((rule.id, *identity)).encode("utf-8", "surrogatepass"))
+    finding = Finding(
+        rule.id, enabled.severity, message, location, related, digest.hexdigest()[:32]
+    )
+    return _sort_key(finding), finding
+
+
+def _show(value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(_show(item)) for item in value)
+    if value is None:
+        return "null"
+    return value
+
+
+def _related(world: World, entry: Related) -> Location:
+    owner = world.index.resource_at(entry.document, entry.path)
+    location = _location(entry.document, entry.path, owner, on_key=entry.on_key)
+    return replace(location, message=printable(entry.message))
+
+
+def _location(
+    document: Document, path: Path, resource: Resource | None, *, on_key: bool
+) -> Location:
+    reached, whole = document.nearest(path)
+    root = resource.path if resource is not None else ()
+    if len(reached) <= len(root):
+        span = _head(document, root)
+    elif whole and not on_key:
+        span = document.span_of(reached)
+    else:
+        span = document.key_span(reached)
+    span = span or document.span
+    return Location(
+        file=document.file,
+        span=_one_line(document.file, span),
+        pointer=_pointer(reached),
+        document=document.index,
+        resource=resource.ref if resource is not None else None,
+        hide_text=resource is not None and resource.group_kind == "core/Secret",
+    )
+
+
+def _head(document: Document, root: Path) -> Span | None:
+    """Where a finding about an object as a whole points: its name, else its kind."""
+    for steps in (("metadata", "name"), ("kind",)):
+        if get(document.value, *root, *steps) is not None:
+            return document.span_of((*root, *steps))
+    return document.key_span(root)
+
+
+def _one_line(file: SourceFile, span: Span) -> Span:
+    # GitHub shows an alert in a pull request only if every line of its region is in the diff.
+    rest = file.line_span(span.start)
+    end = min(span.end, rest.end)
+    return Span(span.start, max(end, min(span.start + 1, len(file.text))))
+
+
+def _pointer(path: Path) -> str:
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+def _symbolic(document: Document, path: Path) -> tuple[str, ...]:
+    """A path that survives insertions above: list items by their name where they have one."""
+    steps = []
+    value = document.value
+    for step in path:
+        value = get(value, step)
+        name = text(value, "name") if isinstance(step, int) else ""
+        steps.append(f"[{name}]" if name else str(step))
+    return tuple(steps)
+
+
+# ------------------------------------------------------------------------------------ order
+
+
+def _sort_key(finding: Finding) -> tuple[Any, ...]:
+    location = finding.location
+    return (
+        location.file.path,
+        location.span.start,
+        SEVERITIES.index(finding.severity),
+        finding.rule,
+        finding.message,
+        location.span.end,
+    )
+
+
+def _ordered(findings: Iterable[tuple[tuple[Any, ...], Finding]]) -> list[Finding]:
+    ordered: list[Finding] = []
+    previous: tuple[Any, ...] | None = None
+    for key, finding in sorted(findings, key=lambda pair: pair[0]):
+        if key != previous:  # two roles of one rule may share a subject
+            ordered.append(finding)
+        previous = key
+    return ordered
+
+
+def _numbered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Makes fingerprints unique: equal ones are counted off in their order."""
+    seen: Counter[str] = Counter()
+    numbered = []
+    for finding in findings:
+        seen[finding.fingerprint] += 1
+        count = seen[finding.fingerprint]
+        if count > 1:
+            digest = hashlib.sha256(f"{finding.fingerprint}:{count}".encode())
+            finding = replace(finding, fingerprint=digest.hexdigest()[:32])
+        numbered.append(finding)
+    return tuple(numbered)
+
+
+def _crash(state: _Run, enabled: EnabledRule, subject: Any, error: Exception) -> None:
+    rule = enabled.rule.id
+    state.crashes.append("".join(traceback.format_exception(error)))
+    why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    message = printable(
+        f"Rule {rule} crashed on this object ({why}); every other rule still ran. This is a bug in"
+        " meshlint, please report it."
+    )
+    document = _document(subject) if subject is not None else None
+    if document is not None:
+        resource = _resource(subject)
+        root = resource.path if resource is not None else ()
+        location = _location(document, root, resource, on_key=False)
+    else:
+        files = state.world.index.files
+        file = subject.file if isinstance(subject, ParsedFile) else None
+        file = file or (files[0].file if files else SourceFile("<input>", ""))
+        location = Location(file, Span(0, min(1, len(file.text))))
+    digest = hashlib.sha256(repr((INTERNAL_ERROR, rule, str(location.resource))).encode())
+    finding = Finding(INTERNAL_ERROR, "error", message, location, (), digest.hexdigest()[:32])
+    state.findings.append((_sort_key(finding), finding))
+
+
+# -------------------------------------------------------------------------------- readiness
+
+
+def _readiness(
+    world: World,
+    rules: Sequence[EnabledRule],
+    failed: set[tuple[int, str]],
+    unmet: set[str],
+) -> Iterable[Readiness]:
+    """State of each checklist item for every workload, gateway and control plane reported on.
+
+    A rule on an autoscaler speaks for the workload it scales.
+    """
+    by_subject: dict[int, dict[str, ItemState]] = defaultdict(dict)
+    for enabled in rules:
+        rule = enabled.rule
+        if rule.checklist is None:
+            continue
+        for role in rule.subjects:
+            for subject in world.subjects(role):
+                state: ItemState = "passed"
+                if rule.id in unmet:
+                    state = "not-checked"
+                elif (id(subject), rule.id) in failed:
+                    state = "failed"
+                judged = _judged(world, subject)
+                if judged is None:
+                    continue
+                items = by_subject[id(judged)]
+                items[rule.checklist] = _worse(items.get(rule.checklist), state)
+    for plane in world.installations.control_planes:
+        if plane.istiod and id(plane) in by_subject and not _context_only(world, plane):
+            yield Readiness(_named(plane), "control-plane", _sorted(by_subject[id(plane)]))
+    for gateway in world.installations.gateways:
+        if id(gateway) in by_subject and not _context_only(world, gateway):
+            yield Readiness(_named(gateway), "gateway", _sorted(by_subject[id(gateway)]))
+    for workload in world.subjects("long-running-workload"):
+        if id(workload) in by_subject and workload.resource.reported:
+            yield Readiness(workload.resource.ref, "workload", _sorted(by_subject[id(workload)]))
+
+
+def _context_only(world: World, record: ControlPlane | GatewayProxy) -> bool:
+    if record.resource is not None:
+        return not record.resource.reported
+    return record.document.file.path in world.index.context_files
+
+
+def _named(record: ControlPlane | GatewayProxy) -> ResourceRef:
+    ref = record.ref
+    if isinstance(record, GatewayProxy) and record.name and record.name != ref.name:
+        return replace(ref, kind=f"{ref.kind} gateway", namespace=record.namespace, name=record.name)
+    return ref if ref.name else replace(ref, name=record.document.file.path)
+
+
+def _judged(world: World, subject: Any) -> Any:
+    if isinstance(subject, Workload | ControlPlane | GatewayProxy):
+        return subject
+    if isinstance(subject, Autoscaler):
+        return world.autoscaling.target_of(subject)
+    return None
+
+
+_ORDER: dict[ItemState, int] = {"passed": 0, "not-checked": 1, "failed": 2}
+
+
+def _worse(one: ItemState | None, other: ItemState) -> ItemState:
+    return other if one is None or _ORDER[other] > _ORDER[one] else one
+
+
+def _sorted(items: Mapping[str, ItemState]) -> dict[str, ItemState]:
+    return dict(sorted(items.items()))

@@ -1,0 +1,135 @@
+"""Everything a check may look at: the objects of the input and what the mesh makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from meshlint.findings import Assumption
+from meshlint.mesh.autoscaling import Autoscaling
+from meshlint.mesh.concerns import completeness
+from meshlint.mesh.installations.records import ControlPlane, Installations
+from meshlint.mesh.roles import ROLES, is_mesh_infrastructure
+from meshlint.mesh.settings import Settings
+from meshlint.mesh.versions import NEWEST_ISTIO, Version
+from meshlint.model.index import Index
+from meshlint.model.values import text
+from meshlint.model.workloads import Workload
+
+if TYPE_CHECKING:
+    from meshlint.mesh.injection import Injection, Injector
+    from meshlint.mesh.proxy import EffectiveProxy
+
+
+class World:
+    """The whole input with the mesh derived from it. Built once a run; nothing in it changes.
+
+    What is expensive is worked out when it is first asked for.
+    """
+
+    def __init__(self, index: Index, settings: Settings) -> None:
+        self.index = index
+        self.settings = settings
+        self._subjects: dict[str, Sequence[Any]] = {}
+        self._infrastructure: dict[Workload, bool] = {}
+        self._assumptions: dict[str, Assumption] = {}
+
+    # ------------------------------------------------------------------------- subjects
+
+    def subjects(self, role: str) -> Sequence[Any]:
+        """What a role or a kind (`apps/Deployment`, `networking.istio.io/*`) stands for here."""
+        found = self._subjects.get(role)
+        if found is None:
+            found = self._subjects[role] = self._find_subjects(role)
+        return found
+
+    def _find_subjects(self, role: str) -> Sequence[Any]:
+        if role in ROLES:
+            return ROLES[role](self)
+        if role.endswith("/*"):
+            kinds = [kind for kind in self.index.kinds if kind.startswith(role[:-1])]
+            return self.index.of_kind(*kinds) if kinds else ()
+        return self.index.of_kind(role)
+
+    def is_infrastructure(self, workload: Workload) -> bool:
+        """Whether a workload is a part of Istio itself."""
+        known = self._infrastructure.get(workload)
+        if known is None:
+            known = self._infrastructure[workload] = is_mesh_infrastructure(workload)
+        return known
+
+    # ----------------------------------------------------------------------------- mesh
+
+    @cached_property
+    def installations(self) -> Installations:
+        """Control planes, gateways and node agents that the input installs."""
+        from meshlint.mesh.installations.read import read_installations
+
+        return read_installations(self.index, self.settings)
+
+    @cached_property
+    def istio_version(self) -> Version:
+        """Target Istio version: the setting, else that of the installation, else the newest."""
+        if self.settings.istio_version is not None:
+            return self.settings.istio_version
+        planes = self.installations.control_planes
+        return planes[0].version if planes else NEWEST_ISTIO
+
+    @property
+    def kubernetes_version(self) -> Version:
+        """Target Kubernetes version."""
+        return self.settings.kubernetes_version
+
+    @cached_property
+    def root_namespace(self) -> str:
+        """Namespace whose policies hold for the whole mesh."""
+        if self.settings.root_namespace is not None:
+            return self.settings.root_namespace
+        for plane in self.installations.control_planes:
+            return text(plane.mesh, "rootNamespace") or plane.namespace or "istio-system"
+        return "istio-system"
+
+    @cached_property
+    def autoscaling(self) -> Autoscaling:
+        """Which autoscaler scales what."""
+        return Autoscaling(self.index)
+
+    @cached_property
+    def injector(self) -> Injector:
+        """Who gets a sidecar."""
+        from meshlint.mesh.injection import Injector
+
+        return Injector(self.index, self.installations, self.settings)
+
+    def injection(self, workload: Workload) -> Injection:
+        """Whether the mesh injects a proxy into a workload's pods."""
+        return self.injector.of(workload)
+
+    def proxy(self, workload: Workload) -> EffectiveProxy | None:
+        """The proxy a workload's pods end up with; None without one, or when it is not known."""
+        return self.proxies.of(workload)
+
+    @cached_property
+    def proxies(self) -> Any:
+        from meshlint.mesh.proxy import Proxies
+
+        return Proxies(self.index, self.installations, self.injector, self.settings)
+
+    # --------------------------------------------------------------------- completeness
+
+    def complete(self, concern: str) -> Assumption:
+        """Whether the input is complete for a concern, and why."""
+        known = self._assumptions.get(concern)
+        if known is None:
+            known = self._assumptions[concern] = completeness(self, concern)
+        return known
+
+    def plane_of(self, workload: Workload) -> ControlPlane | None:
+        """The only control plane of the input; None where there is none or more than one."""
+        planes = self.installations.control_planes
+        return planes[0] if len(planes) == 1 else None
+
+    def monitoring_evidence(self, concern: str) -> str:
+        """What shows that alerts or dashboards of the mesh are a part of the input; else empty."""
+        return ""

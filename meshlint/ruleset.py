@@ -1,0 +1,330 @@
+"""Rule declarations: loading, validating, compiling, selecting.
+
+A rule is one file, `rules/<category>/<id>.yaml`. The directory is the registry: there is no list to
+edit. A release ships the declarations compiled to JSON, so that a start parses no YAML.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from meshlint.documents import parse
+from meshlint.findings import Severity
+from meshlint.text import SourceFile
+
+Context = Literal["self", "related", "closed-world"]
+Check = Callable[[Any, Any, Mapping[str, Any]], Iterable[Any]]
+
+PROFILES = ("production", "recommended", "security", "all")
+"""Selections of rules; `all` holds every rule and is never written in a declaration."""
+
+_PACKAGE = Path(__file__).parent
+_SHIPPED = _PACKAGE / "_rules"
+_CHECKOUT = _PACKAGE.parent / "rules"
+_CACHE = _PACKAGE.parent / ".cache" / "meshlint-rules.json"
+SCHEMA_FILE = _PACKAGE / "rule.schema.json"
+
+# What only the documentation and some reporters need; kept apart from what every start reads.
+_PROSE = ("rationale", "remediation", "references")
+
+
+class RuleError(Exception):
+    """A declaration that cannot be used; the text names the file, the place and the reason."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule as declared."""
+
+    id: str
+    category: str
+    title: str
+    severity: Severity
+    profiles: tuple[str, ...]
+    subjects: tuple[str, ...]
+    """Kinds (`apps/Deployment`) or roles (`injected-workload`) that the check is run on."""
+    context: Context
+    messages: Mapping[str, str]
+    checklist: str | None = None
+    """Readiness item the rule belongs to."""
+    concern: str | None = None
+    """What the input must be complete for, for rules with context `closed-world`."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """JSON Schema of each parameter by name, with its default."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Fixed values handed to the check beside the parameters."""
+    python: str | None = None
+    """`module.function` in `meshlint.checks`."""
+    schema: Mapping[str, Any] | None = None
+    """JSON Schema that a good subject satisfies."""
+    covers: tuple[str, ...] = ()
+    """Checks of other tools that this rule includes: `kube-score:container-resources`."""
+    source: str = ""
+    """Where the declaration stands, for messages about it; empty for rules that ship with meshlint."""
+    _prose: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def check(self) -> Check:
+        """The function that looks at one subject. Raises `RuleError` when it does not exist."""
+        if self.python is not None:
+            return _named_check(self.python, self.source or self.id)
+        from meshlint.checks.schema import schema_check
+
+        assert self.schema is not None
+        return schema_check(self.schema)
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """What the check gets when nobody sets a parameter."""
+        return {
+            **self.arguments,
+            **{name: declared.get("default") for name, declared in self.params.items()},
+        }
+
+    @cached_property
+    def _docs(self) -> Mapping[str, Any]:
+        return self._prose or _shipped_prose().get(self.id, {})
+
+    @property
+    def rationale(self) -> str:
+        """Why the defect matters, in Markdown."""
+        return str(self._docs.get("rationale", ""))
+
+    @property
+    def remediation(self) -> str:
+        """What to do about it, in Markdown."""
+        return str(self._docs.get("remediation", ""))
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Where the facts come from."""
+        return tuple(self._docs.get("references", ()))
+
+
+def _named_check(name: str, where: str) -> Check:
+    module, _, function = name.partition(".")
+    try:
+        found = getattr(import_module(f"meshlint.checks.{module}"), function)
+    except (ImportError, AttributeError):
+        raise RuleError(f"{where}: there is no check named {name}") from None
+    check: Check = found
+    return check
+
+
+# ------------------------------------------------------------------------------------- loading
+
+
+def load_builtin() -> tuple[Rule, ...]:
+    """Every rule that comes with meshlint, by id. Raises `RuleError` when a checkout is broken."""
+    if (_SHIPPED / "compiled.json").is_file():
+        declared = json.loads((_SHIPPED / "compiled.json").read_bytes())
+        return tuple(_rule(entry) for entry in declared)
+    return tuple(_rule(entry) for entry in _checkout_declarations())
+
+
+def load_directory(directory: Path) -> tuple[Rule, ...]:
+    """Rules of a user's own folder, `[<category>/]<id>.yaml`. Raises `RuleError`.
+
+    Loading runs no code of the folder.
+    """
+    if not directory.is_dir():
+        raise RuleError(f"{directory}: no such directory of rules")
+    rules = [_rule(entry) for entry in _read_declarations(directory)]
+    if not rules:
+        raise RuleError(f"{directory}: no rule in it; a rule is a file <category>/<id>.yaml")
+    return tuple(rules)
+
+
+def compile_rules(source: Path, target: Path) -> None:
+    """Validates the declarations below `source` and writes `compiled.json` and `docs.json`.
+
+    Raises `RuleError` for the first declaration that is not valid.
+    """
+    declared = _read_declarations(source)
+    prose = {entry["id"]: {key: entry[key] for key in _PROSE if key in entry} for entry in declared}
+    lean = [
+        {k: v for k, v in entry.items() if k not in _PROSE and k != "source"} for entry in declared
+    ]
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "compiled.json").write_text(json.dumps(lean), encoding="utf-8")
+    (target / "docs.json").write_text(json.dumps(prose), encoding="utf-8")
+
+
+_prose_cache: dict[str, Any] = {}
+
+
+def _shipped_prose() -> Mapping[str, Any]:
+    if not _prose_cache and (_SHIPPED / "docs.json").is_file():
+        _prose_cache.update(json.loads((_SHIPPED / "docs.json").read_bytes()))
+    return _prose_cache
+
+
+def _rule_files(directory: Path) -> list[Path]:
+    return sorted(
+        path for pattern in ("*.yaml", "*/*.yaml") for path in directory.glob(pattern)
+    )
+
+
+def _checkout_declarations() -> list[dict[str, Any]]:
+    """Declarations of a source checkout, parsed again only after one of the files has changed."""
+    files = _rule_files(_CHECKOUT)
+    stamp = [[str(path), path.stat().st_mtime_ns, path.stat().st_size] for path in files]
+    stamp.append([str(SCHEMA_FILE), SCHEMA_FILE.stat().st_mtime_ns, 0])
+    try:
+        cached = json.loads(_CACHE.read_bytes())
+        if cached["stamp"] == stamp:
+            declarations: list[dict[str, Any]] = cached["rules"]
+            return declarations
+    except (OSError, ValueError, KeyError):
+        pass
+    declarations = _read_declarations(_CHECKOUT)
+    text = json.dumps({"stamp": stamp, "rules": declarations})
+    try:
+        _CACHE.parent.mkdir(exist_ok=True)
+        partial = _CACHE.with_suffix(f".{os.getpid()}.tmp")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(_CACHE)
+    except OSError:
+        pass  # a read-only checkout only costs the time
+    return declarations
+
+
+def _read_declarations(directory: Path) -> list[dict[str, Any]]:
+    declarations = []
+    seen: dict[str, Path] = {}
+    for path in _rule_files(directory):
+        entry = _read_declaration(path)
+        if path.parent != directory:
+            entry["category"] = path.parent.name
+        entry.setdefault("category", "custom")
+        entry["source"] = path.as_posix()
+        if entry["id"] in seen:
+            raise RuleError(f"{path}: rule {entry['id']} is declared in {seen[entry['id']]} too")
+        seen[entry["id"]] = path
+        declarations.append(entry)
+    return sorted(declarations, key=lambda entry: str(entry["id"]))
+
+
+def _read_declaration(path: Path) -> dict[str, Any]:
+    try:
+        file = SourceFile(path.as_posix(), path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RuleError(f"{path}: cannot be read: {error}") from None
+    parsed = parse(file)
+    if parsed.problems:
+        problem = parsed.problems[0]
+        at = file.position(problem.span.start)
+        what = "duplicate key " if problem.kind == "duplicate-key" else ""
+        raise RuleError(f"{path}:{at.line}:{at.column}: {what}{problem.message}")
+    if len(parsed.documents) != 1 or not isinstance(parsed.documents[0].value, dict):
+        raise RuleError(f"{path}: a rule is one mapping, and the only document of its file")
+    document = parsed.documents[0]
+    entry = dict(document.value)
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    error = best_match(Draft202012Validator(_declaration_schema()).iter_errors(entry))
+    if error is not None:
+        steps = tuple(error.absolute_path)
+        span = document.span_of(steps) or document.span
+        at = file.position(span.start)
+        where = ".".join(map(str, steps))
+        raise RuleError(f"{path}:{at.line}:{at.column}: {where or 'rule'}: {error.message}")
+    if entry["id"] != path.stem:
+        raise RuleError(f"{path}: the id is {entry['id']}; it must equal the file name")
+    if (entry["context"] == "closed-world") != ("concern" in entry):
+        raise RuleError(f"{path}: context closed-world and a concern go together")
+    return entry
+
+
+_schema_cache: dict[str, Any] = {}
+
+
+def _declaration_schema() -> dict[str, Any]:
+    if not _schema_cache:
+        _schema_cache.update(json.loads(SCHEMA_FILE.read_bytes()))
+    return _schema_cache
+
+
+def _rule(entry: dict[str, Any]) -> Rule:
+    message = entry["message"]
+    return Rule(
+        id=entry["id"],
+        category=entry["category"],
+        title=entry["title"],
+        severity=entry["severity"],
+        profiles=tuple(entry["profiles"]),
+        subjects=tuple(entry["subjects"]),
+        context=entry["context"],
+        messages=message if isinstance(message, dict) else {"default": message},
+        checklist=entry.get("checklist"),
+        concern=entry.get("concern"),
+        params=entry.get("params", {}),
+        arguments=entry.get("arguments", {}),
+        python=entry.get("python"),
+        schema=entry.get("schema"),
+        covers=tuple(entry.get("covers", ())),
+        source=entry.get("source", ""),
+        _prose={key: entry[key] for key in _PROSE if key in entry},
+    )
+
+
+# ----------------------------------------------------------------------------------- selecting
+
+
+class SelectionError(Exception):
+    """A name in a selection that is neither a rule nor a category; the text proposes one."""
+
+
+def select(
+    rules: Sequence[Rule], profile: str, chosen: Sequence[str] = (), ignored: Sequence[str] = ()
+) -> tuple[Rule, ...]:
+    """Rules of a profile, plus those named in `chosen`, minus those named in `ignored`.
+
+    Names are rule ids or categories. Raises `SelectionError`.
+    """
+    wanted = _named(rules, chosen)
+    unwanted = _named(rules, ignored)
+    return tuple(
+        rule
+        for rule in rules
+        if rule.id not in unwanted
+        and (rule.id in wanted or profile == "all" or profile in rule.profiles)
+    )
+
+
+def _named(rules: Sequence[Rule], names: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    ids = {rule.id for rule in rules}
+    categories = {rule.category for rule in rules}
+    for name in names:
+        if name in ids:
+            found.add(name)
+        elif name in categories:
+            found |= {rule.id for rule in rules if rule.category == name}
+        else:
+            raise SelectionError(f"there is no rule or category {name!r}{suggestion(name, ids | categories)}")
+    return found
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`; did you mean X?` with the nearest known name, or nothing when none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+_PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+def format_message(template: str, args: Mapping[str, object]) -> str:
+    """A message with its arguments filled in; nothing else of a template is interpreted."""
+    return _PLACEHOLDER.sub(lambda match: str(args.get(match[1], match[0])), template)
