@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -61,6 +61,22 @@ class Outcome:
 def enable(rule: Rule, severity: Severity | None = None, params: Mapping[str, Any] | None = None) -> EnabledRule:
     """A rule with its defaults, unless the configuration says otherwise."""
     return EnabledRule(rule, severity or rule.severity, {**rule.defaults, **(params or {})})
+
+
+def reporting(rules: Sequence[EnabledRule]) -> Callable[[str, Any, World], bool]:
+    """Answers, for `World`, whether an enabled rule reports a subject."""
+    table = {enabled.rule.id: enabled for enabled in rules}
+
+    def reports(rule_id: str, subject: Any, world: World) -> bool:
+        enabled = table.get(rule_id)
+        if enabled is None:
+            return False
+        concern = enabled.rule.concern
+        if concern is not None and not world.complete(concern).complete:
+            return False
+        return any(True for _ in enabled.rule.check(subject, world, enabled.params))
+
+    return reports
 
 
 @dataclass(slots=True)

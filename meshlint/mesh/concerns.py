@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from meshlint.findings import Assumption
+from meshlint.model.values import get
 
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
@@ -83,7 +85,7 @@ def _evidence(world: World, concern: str) -> str:
         found = _first(index.of_kind(*_SCRAPING_KINDS))
         return f"{found} beside {installation}" if found and installation else ""
     if concern in ("alerts", "dashboards"):
-        return world.monitoring_evidence(concern)
+        return _monitoring(world, concern, installation)
     if installation:
         return installation
     if concern in ("mesh-policies", "telemetry"):
@@ -91,6 +93,45 @@ def _evidence(world: World, concern: str) -> str:
         root = world.root_namespace
         return _first([r for r in index.of_kind(*kinds) if r.namespace == root])
     return ""
+
+
+_MONITORING_KINDS = {
+    "alerts": (
+        "monitoring.coreos.com/PrometheusRule",
+        "operator.victoriametrics.com/VMRule",
+        "datadoghq.com/DatadogMonitor",
+        "datadoghq.com/DatadogGenericResource",
+    ),
+    "dashboards": (
+        "grafana.integreatly.org/GrafanaDashboard",
+        "integreatly.org/GrafanaDashboard",
+        "core/ConfigMap",
+        "datadoghq.com/DatadogDashboard",
+        "datadoghq.com/DatadogGenericResource",
+    ),
+}
+
+_MESH_METRIC = re.compile(
+    r"\b(?:istio|pilot|galley|citadel|sidecar_injection|istiod)_[a-z]|\bistio\.[a-z]"
+    r"|\btrace\.envoy\.proxy\."
+)
+
+
+def _monitoring(world: World, concern: str, installation: str) -> str:
+    wanted_type = "monitor" if concern == "alerts" else "dashboard"
+    first = ""
+    for resource in world.index.of_kind(*_MONITORING_KINDS[concern]):
+        if resource.kind == "ConfigMap" and "grafana_dashboard" not in resource.labels:
+            continue
+        if (
+            resource.kind == "DatadogGenericResource"
+            and get(resource.value, "spec", "type") != wanted_type
+        ):
+            continue
+        first = first or str(resource.ref)
+        if _MESH_METRIC.search(str(resource.value)):
+            return f"{resource.ref}, which names a mesh metric"
+    return f"{first} beside {installation}" if first and installation else ""
 
 
 def _first(resources: Sequence[object]) -> str:

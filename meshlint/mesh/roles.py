@@ -182,6 +182,7 @@ def _injects(configuration: Any) -> bool:
 
 
 ROLES: dict[str, Callable[[World], Sequence[Any]]] = {
+    "any-file": lambda world: world.index.files,
     "any-resource": lambda world: world.index.resources,
     "workload": _workload,
     "mesh-infrastructure": _mesh_infrastructure,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from meshlint.findings import Assumption
 from meshlint.mesh.autoscaling import Autoscaling
 from meshlint.mesh.concerns import completeness
-from meshlint.mesh.installations.records import ControlPlane, Installations
+from meshlint.mesh.installations.records import Installations
 from meshlint.mesh.roles import ROLES, is_mesh_infrastructure
 from meshlint.mesh.settings import Settings
 from meshlint.mesh.versions import NEWEST_ISTIO, Version
@@ -28,9 +28,15 @@ class World:
     What is expensive is worked out when it is first asked for.
     """
 
-    def __init__(self, index: Index, settings: Settings) -> None:
+    def __init__(
+        self,
+        index: Index,
+        settings: Settings,
+        reports: Callable[[str, Any, World], bool] | None = None,
+    ) -> None:
         self.index = index
         self.settings = settings
+        self._reports = reports
         self._subjects: dict[str, Sequence[Any]] = {}
         self._infrastructure: dict[Workload, bool] = {}
         self._assumptions: dict[str, Assumption] = {}
@@ -125,11 +131,6 @@ class World:
             known = self._assumptions[concern] = completeness(self, concern)
         return known
 
-    def plane_of(self, workload: Workload) -> ControlPlane | None:
-        """The only control plane of the input; None where there is none or more than one."""
-        planes = self.installations.control_planes
-        return planes[0] if len(planes) == 1 else None
-
-    def monitoring_evidence(self, concern: str) -> str:
-        """What shows that alerts or dashboards of the mesh are a part of the input; else empty."""
-        return ""
+    def reports(self, rule: str, subject: Any) -> bool:
+        """Whether another rule is enabled and reports this subject, so that one defect is said once."""
+        return self._reports is not None and self._reports(rule, subject, self)
