@@ -1,0 +1,493 @@
+"""The command line: the only place with output streams and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from meshlint import __version__
+
+from meshlint.config import Config, ConfigError, check_rule_settings, find_config, load_config
+from meshlint.engine import INTERNAL_ERROR, EnabledRule, enable
+from meshlint.findings import SEVERITIES, RuleInfo
+from meshlint.lint import Request, Result, lint
+from meshlint.mesh.settings import HelmValues, Settings
+from meshlint.mesh.versions import parse_version
+from meshlint.reporters import FORMATS, ReportContext
+from meshlint.ruleset import (
+    PROFILES,
+    Rule,
+    RuleError,
+    SelectionError,
+    load_builtin,
+    load_directory,
+    select,
+    suggestion,
+)
+
+if TYPE_CHECKING:
+    from meshlint.findings import Report, Severity
+
+EXIT_CLEAN, EXIT_FINDINGS, EXIT_ERROR, EXIT_NOTHING = 0, 1, 2, 3
+
+_THRESHOLDS = ("error", "warning", "info", "never")
+
+
+class _DefaultToCheck(click.Group):
+    """`meshlint PATH...` means `meshlint check PATH...`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands:
+            return "check", self.commands["check"], args
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {"--help", "-h", "--version"}
+        if args and args[0] not in self.commands and args[0] not in own:
+            args = ["check", *args]
+        return super().parse_args(ctx, args)
+
+
+class _UsageError(click.ClickException):
+    exit_code = EXIT_ERROR
+
+
+@click.group(cls=_DefaultToCheck, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="meshlint")
+def main() -> None:
+    """Lint Kubernetes and Istio manifests for production readiness.
+
+    `meshlint PATH...` is short for `meshlint check PATH...`.
+    """
+
+
+def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say what the input is; `check` and `inspect` share them."""
+    for option in reversed(
+        (
+            click.argument("paths", nargs=-1, type=click.Path(path_type=str)),
+            click.option(
+                "--config",
+                "config_path",
+                metavar="FILE",
+                type=click.Path(dir_okay=False),
+                help="Configuration file; default: .meshlint.yaml here or in a directory above.",
+            ),
+            click.option(
+                "--context",
+                multiple=True,
+                metavar="PATH",
+                help="Read this as well, without reporting on it. Repeatable.",
+            ),
+            click.option(
+                "--exclude",
+                multiple=True,
+                metavar="PATTERN",
+                help="Leave out what matches, as in .gitignore. Repeatable.",
+            ),
+            click.option(
+                "--kubernetes-version", metavar="VERSION", help="Target version, such as 1.34."
+            ),
+            click.option("--istio-version", metavar="VERSION", help="Target version, such as 1.27."),
+            click.option(
+                "--helm-values",
+                multiple=True,
+                metavar="CHART=FILE",
+                help="Values file of an Istio chart that is not recognized by itself. Repeatable.",
+            ),
+            click.option(
+                "--mesh-config", metavar="FILE", help="MeshConfig of a control plane elsewhere."
+            ),
+            click.option("--mesh-networks", metavar="FILE", help="MeshNetworks, as YAML."),
+            click.option(
+                "--today", metavar="DATE", help="Day that ages are counted to; default: today, UTC."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@_common_options
+@click.option("--profile", metavar="NAME", help="production (default), recommended, security, all.")
+@click.option("--select", multiple=True, metavar="RULE|CATEGORY", help="Run these too. Repeatable.")
+@click.option("--ignore", multiple=True, metavar="RULE|CATEGORY", help="Do not run these. Repeatable.")
+@click.option(
+    "--rules",
+    "rule_dirs",
+    multiple=True,
+    metavar="DIR",
+    help="Folder with rules of your own. Repeatable.",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="FORMAT[=FILE]",
+    help=f"{', '.join(FORMATS)}; with =FILE written there. Repeatable. Default: text.",
+)
+@click.option("--fail-on", metavar="SEVERITY", help="error, warning (default), info, never.")
+@click.option("--force-exclude", is_flag=True, help="Exclude files that are named on the command line too.")
+@click.option(
+    "--with-context",
+    is_flag=True,
+    help="Report on the named paths, judged against everything that would be linted without any.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say what was skipped and assumed, and why.")
+@click.option("-q", "--quiet", is_flag=True, help="Findings only, one line each.")
+def check(**options: Any) -> None:
+    """Lint manifests.
+
+    PATH is a file, a directory, a glob, or - for standard input; without one the configured
+    `include` paths, else the working directory, are linted.
+
+    Exit code: 0 nothing at or above --fail-on, 1 findings, 2 bad usage or an internal error,
+    3 nothing was linted.
+    """
+
+    if options["verbose"] and options["quiet"]:
+        raise _UsageError("--verbose and --quiet exclude each other.")
+    formats = _outputs(options["formats"])
+    config = _configuration(options["config_path"])
+    fail_on = options["fail_on"] or config.fail_on or "warning"
+    if fail_on not in _THRESHOLDS:
+        raise _UsageError(_unknown("severity", fail_on, _THRESHOLDS))
+    enabled = _enabled_rules(config, options)
+    result = _run(config, options, enabled)
+    for reason in result.bad_paths:
+        click.echo(f"error: {reason}", err=True)
+    _write_reports(result, enabled, formats, options)
+    report = result.report
+    if result.crashes and options["verbose"]:
+        click.echo("\n".join(result.crashes), err=True)
+    if result.bad_paths or any(f.rule == INTERNAL_ERROR for f in report.findings):
+        raise SystemExit(EXIT_ERROR)
+    if _fails(report, fail_on):
+        raise SystemExit(EXIT_FINDINGS)
+    if not report.resources and not report.findings:
+        click.echo("error: nothing was linted: no Kubernetes or Istio object in the input", err=True)
+        raise SystemExit(EXIT_NOTHING)
+
+
+def _fails(report: Report, fail_on: str) -> bool:
+
+    if fail_on == "never":
+        return False
+    allowed = SEVERITIES[: [*SEVERITIES].index(fail_on) + 1]  # type: ignore[arg-type]
+    return any(finding.severity in allowed for finding in report.findings)
+
+
+def _unknown(what: str, given: str, known: Sequence[str]) -> str:
+
+    return f"there is no {what} {given!r}{suggestion(given, known)} ({', '.join(known)})"
+
+
+def _outputs(given: Sequence[str]) -> list[tuple[str, str | None]]:
+    outputs = []
+    for entry in given or ("text",):
+        name, _, target = entry.partition("=")
+        if name not in FORMATS:
+            raise _UsageError(_unknown("format", name, FORMATS))
+        outputs.append((name, target or None))
+    if sum(target is None for _, target in outputs) > 1:
+        raise _UsageError("Only one --format can go to standard output; give the others a =FILE.")
+    return outputs
+
+
+# -------------------------------------------------------------------------- configuration
+
+
+def _configuration(path: str | None) -> Config:
+
+    found = Path(path) if path is not None else find_config(Path.cwd())
+    if found is None:
+        return Config(directory=Path.cwd())
+    try:
+        return load_config(found.resolve(), path or os.path.relpath(found))
+    except ConfigError as error:
+        raise _UsageError(str(error)) from None
+
+
+def _settings(config: Config, options: dict[str, Any]) -> Settings:
+
+    settings = replace(config.settings, today=_today(options["today"]))
+    for option, name in (("istio_version", "istio_version"), ("kubernetes_version",) * 2):
+        given = options[option]
+        if given is None:
+            continue
+        version = parse_version(given)
+        if version is None:
+            flag = "--" + option.replace("_", "-")
+            raise _UsageError(f"{flag}: {given!r} is no version such as 1.27")
+        settings = replace(settings, **{name: version})
+    if options["helm_values"]:
+        charts = ("base", "default", "istiod", "gateway", "ztunnel", "cni")
+        more = []
+        for entry in options["helm_values"]:
+            chart, _, path = entry.partition("=")
+            if chart not in charts or not path:
+                raise _UsageError(
+                    f"--helm-values: {entry!r} is not CHART=FILE with CHART one of {', '.join(charts)}"
+                )
+            more.append(HelmValues(path, chart))
+        settings = replace(settings, helm_values=(*more, *settings.helm_values))
+    return settings
+
+
+def _today(given: str | None) -> date:
+    given = given or os.environ.get("MESHLINT_TODAY")
+    if not given:
+        return datetime.now(timezone.utc).date()
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        raise _UsageError(f"--today: {given!r} is no date such as 2026-01-31") from None
+
+
+def _all_rules(directories: Sequence[str]) -> tuple[Rule, ...]:
+
+    try:
+        rules = {rule.id: rule for rule in load_builtin()}
+        for directory in directories:
+            for rule in load_directory(Path(directory)):
+                if rule.id in rules:
+                    raise RuleError(f"{rule.source}: there already is a rule {rule.id}")
+                rules[rule.id] = rule
+                rule.check  # noqa: B018 - a check that does not exist is bad usage, not a crash
+    except RuleError as error:
+        raise _UsageError(str(error)) from None
+    return tuple(rules[name] for name in sorted(rules))
+
+
+def _enabled_rules(config: Config, options: dict[str, Any]) -> tuple[EnabledRule, ...]:
+
+    profile = options["profile"] or config.profile or "production"
+    if profile not in PROFILES:
+        raise _UsageError(_unknown("profile", profile, PROFILES))
+    rules = _all_rules(options["rule_dirs"])
+    try:
+        check_rule_settings(config, {rule.id: rule for rule in rules})
+        chosen = select(
+            rules,
+            profile,
+            (*config.select, *options["select"]),
+            (*config.ignore, *options["ignore"]),
+        )
+    except (ConfigError, SelectionError) as error:
+        raise _UsageError(str(error)) from None
+    enabled = []
+    for rule in chosen:
+        entry = config.rules.get(rule.id, {})
+        enabled.append(enable(rule, entry.get("severity"), entry.get("params")))
+    return tuple(enabled)
+
+
+# ------------------------------------------------------------------------------------ run
+
+
+def _run(config: Config, options: dict[str, Any], enabled: tuple[EnabledRule, ...]) -> Result:
+
+    configured = [_from_here(config.directory / path) for path in config.include] or ["."]
+    context = [
+        *options["context"],
+        *(_from_here(config.directory / path) for path in config.context),
+    ]
+    paths = list(options["paths"])
+    if options.get("with_context") and paths:
+        context += configured
+    return lint(
+        Request(
+            paths=paths or configured,
+            rules=enabled,
+            settings=_settings(config, options),
+            context=context,
+            exclude=(*config.exclude, *options["exclude"]),
+            root=config.directory,
+            force_exclude=options.get("force_exclude", False),
+            mesh_config=options["mesh_config"],
+            mesh_networks=options["mesh_networks"],
+            stdin=sys.stdin.buffer.read,
+            progress=_progress(),
+        )
+    )
+
+
+def _from_here(path: Path) -> str:
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+_PROGRESS_FROM = 500
+"""Files from which a run is long enough to say how far it is."""
+
+
+def _progress() -> Callable[[int, int], None] | None:
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int) -> None:
+        if total < _PROGRESS_FROM:
+            return
+        if done == total:
+            click.echo("\r\033[K", nl=False, err=True)
+        elif done % 100 == 0:
+            click.echo(f"\rreading {done:,} of {total:,} files", nl=False, err=True)
+
+    return show
+
+
+def _write_reports(
+    result: Result,
+    enabled: Sequence[EnabledRule],
+    formats: Sequence[tuple[str, str | None]],
+    options: dict[str, Any],
+) -> None:
+
+    for name, target in formats:
+        infos = _rule_infos(enabled, result.report, name)
+        context = _report_context(infos, options, to_file=target is not None)
+        output = FORMATS[name](result.report, context)
+        if target is None:
+            _print(output)
+            continue
+        try:
+            Path(target).write_text(output, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise _UsageError(f"{target}: cannot be written: {error.strerror or error}") from None
+
+
+def _print(output: str) -> None:
+    stream = sys.stdout
+    try:
+        data = output.encode(stream.encoding or "utf-8", "backslashreplace")
+        stream.buffer.write(data)
+        stream.flush()
+    except BrokenPipeError:
+        # The reader has seen enough, as with `| head`; nothing is left to be flushed at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _report_context(
+    rules: Sequence[RuleInfo], options: dict[str, Any], *, to_file: bool
+) -> ReportContext:
+
+    return ReportContext(
+        version=__version__,
+        rules=rules,
+        color=_color() and not to_file,
+        width=80 if to_file else _width(),
+        verbosity=1 if options["verbose"] else -1 if options["quiet"] else 0,
+        working_directory=os.getcwd(),
+        repository=_repository_root(),
+    )
+
+
+def _repository_root() -> str:
+    for directory in (Path.cwd(), *Path.cwd().parents):
+        if (directory / ".git").exists():
+            return str(directory)
+    return ""
+
+
+def _rule_infos(enabled: Sequence[EnabledRule], report: Report, format_name: str) -> list[RuleInfo]:
+    """Rules that a reporter tells about: all of them in SARIF, else those that found something."""
+    fired = {finding.rule for finding in report.findings}
+    infos = [
+        _rule_info(entry.rule, entry.severity)
+        for entry in enabled
+        if format_name == "sarif" or entry.rule.id in fired
+    ]
+    if INTERNAL_ERROR in fired:
+        infos.append(
+            RuleInfo(
+                id=INTERNAL_ERROR,
+                title="A check crashed",
+                severity="error",
+                category="meshlint",
+                rationale="A rule could not look at an object; what it would have found is not known.",
+                remediation="Report the bug with the object, or disable the rule until it is mended.",
+            )
+        )
+    return infos
+
+
+def _rule_info(rule: Rule, severity: Severity) -> RuleInfo:
+    return RuleInfo(
+        id=rule.id,
+        title=rule.title,
+        severity=severity,
+        category=rule.category,
+        rationale=rule.rationale,
+        remediation=rule.remediation,
+        references=rule.references,
+        covers=rule.covers,
+        profiles=rule.profiles,
+        checklist=rule.checklist or "",
+        concern=rule.concern or "",
+    )
+
+
+# ------------------------------------------------------------------------- rules, explain
+
+
+@main.command("rules")
+@click.option("--rules", "rule_dirs", multiple=True, metavar="DIR", help="Folder with rules of your own.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
+)
+def rules_command(rule_dirs: tuple[str, ...], format_name: str) -> None:
+    """List every rule."""
+    from meshlint.reporters.rule_list import render_rules
+
+    rules = [_rule_info(rule, rule.severity) for rule in _all_rules(rule_dirs)]
+    _print(render_rules(rules, format_name, _width()))
+
+
+@main.command()
+@click.argument("rule_id", metavar="RULE")
+@click.option("--rules", "rule_dirs", multiple=True, metavar="DIR", help="Folder with rules of your own.")
+def explain(rule_id: str, rule_dirs: tuple[str, ...]) -> None:
+    """Show what a rule demands, why, and what to do."""
+    from meshlint.reporters.rule_list import render_rule
+
+    rules = {rule.id: rule for rule in _all_rules(rule_dirs)}
+    rule = rules.get(rule_id)
+    if rule is None:
+        raise _UsageError(_unknown_rule(rule_id, rules))
+    parameters = {
+        name: (declared.get("default"), str(declared.get("description", "")))
+        for name, declared in rule.params.items()
+    }
+    _print(render_rule(_rule_info(rule, rule.severity), parameters, _width(), color=_color()))
+
+
+def _unknown_rule(given: str, known: Iterable[str]) -> str:
+    return f"there is no rule {given!r}{suggestion(given, known)}"
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def _color() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+if __name__ == "__main__":
+    main()

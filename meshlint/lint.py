@@ -1,0 +1,95 @@
+"""One run, from paths to a report. Command line, tests and editors all come through here."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from meshlint.engine import EnabledRule, reporting
+from meshlint.engine import run as run_rules
+from meshlint.findings import Report
+from meshlint.loading import Input, load
+from meshlint.mesh.settings import Settings
+from meshlint.mesh.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to lint, and how."""
+
+    paths: Sequence[str]
+    """Files, directories, globs, or `-` for standard input; findings are reported on these."""
+    rules: Sequence[EnabledRule]
+    settings: Settings = field(default_factory=Settings)
+    context: Sequence[str] = ()
+    """Paths that are read as well, but not reported on."""
+    exclude: Sequence[str] = ()
+    """Patterns as in .gitignore, relative to `root`."""
+    root: Path | None = None
+    """Directory that `exclude` is relative to; the working directory when it is None."""
+    force_exclude: bool = False
+    """Whether `exclude` holds for files that are named in `paths` too."""
+    mesh_config: str | None = None
+    mesh_networks: str | None = None
+    stdin: Callable[[], bytes] | None = None
+    progress: Callable[[int, int], None] | None = None
+    """Called with the number of files read so far and of all files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A report, and what only the command line has to know."""
+
+    report: Report
+    world: World
+    bad_paths: tuple[str, ...]
+    """Why paths that were named cannot be linted."""
+    crashes: tuple[str, ...]
+    """Tracebacks of checks that crashed."""
+
+
+def lint(request: Request) -> Result:
+    """Lints the input. Never raises for anything that stands in it."""
+    # Values are made once and stay until the end: collecting them over and over finds nothing.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        loaded = load_input(request)
+        world = build_world(loaded, request.settings, request.rules)
+        outcome = run_rules(world, request.rules)
+    finally:
+        if collecting:
+            gc.enable()
+    report = Report(
+        findings=outcome.findings,
+        readiness=outcome.readiness,
+        skipped=loaded.skipped,
+        assumptions=outcome.assumptions,
+        files=loaded.file_count,
+        documents=loaded.document_count,
+        resources=sum(resource.reported for resource in world.index.resources),
+        rules=len(request.rules),
+    )
+    return Result(report, world, loaded.bad_paths, outcome.crashes)
+
+
+def load_input(request: Request) -> Input:
+    """Reads every file of a request."""
+    return load(
+        request.paths,
+        context=request.context,
+        exclude=request.exclude,
+        root=request.root,
+        force_exclude=request.force_exclude,
+        mesh_config=request.mesh_config,
+        mesh_networks=request.mesh_networks,
+        stdin=request.stdin,
+        progress=request.progress,
+    )
+
+
+def build_world(loaded: Input, settings: Settings, rules: Sequence[EnabledRule] = ()) -> World:
+    """The world that checks look at."""
+    return World(loaded.index, settings, reporting(rules))
