@@ -1,0 +1,116 @@
+"""JSON for programs; json-output.schema.json describes it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from meshlint.findings import SEVERITIES
+from meshlint.reporters.places import place_of
+from meshlint.reporters.terminal import UNSAFE
+
+if TYPE_CHECKING:
+    from meshlint.findings import Finding, Location, Report, ResourceRef
+    from meshlint.reporters.context import ReportContext
+
+# Inside strings only, where JSON allows an escape for every character: what cannot be encoded, and
+# what a terminal would act on.
+_ESCAPED = re.compile(f"[\x7f-\x9f{UNSAFE}]")
+
+
+def dump(value: object) -> str:
+    """JSON on one line, with keys in the order given, safe to encode and to print."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+
+
+def dump_list(values: list[Any], indent: str) -> str:
+    """A JSON list with each value on a line of its own: easy to compare, and quick to write."""
+    if not values:
+        return "[]"
+    inner = ",\n".join(f"{indent}  {dump(value)}" for value in values)
+    return f"[\n{inner}\n{indent}]"
+
+
+def render(report: Report, context: ReportContext) -> str:
+    """The whole report, whatever the verbosity."""
+    help_uris = {rule.id: rule.help_uri for rule in context.rules}
+    findings = [_finding(finding, help_uris.get(finding.rule, "")) for finding in report.findings]
+    summary = {
+        "findings": {
+            severity: sum(finding.severity == severity for finding in report.findings)
+            for severity in SEVERITIES
+        },
+        "files": report.files,
+        "documents": report.documents,
+        "resources": report.resources,
+        "rules": report.rules,
+    }
+    lists: dict[str, list[Any]] = {
+        "skipped": [
+            {"file": entry.file, "document": entry.document, "reason": entry.reason}
+            for entry in report.skipped
+        ],
+        "assumptions": [
+            {"concern": entry.concern, "complete": entry.complete, "reason": entry.reason}
+            for entry in report.assumptions
+        ],
+        "readiness": [
+            {
+                "resource": _resource(entry.subject),
+                "role": entry.role,
+                "items": dict(entry.items),
+            }
+            for entry in report.readiness
+        ],
+    }
+    members = [f'    "{key}": {dump(value)}' for key, value in summary.items()]
+    members += [f'    "{key}": {dump_list(values, "    ")}' for key, values in lists.items()]
+    return (
+        f'{{\n  "version": {dump(context.version)},\n'
+        f'  "findings": {dump_list(findings, "  ")},\n'
+        '  "summary": {\n' + ",\n".join(members) + "\n  }\n}\n"
+    )
+
+
+def _finding(finding: Finding, help_uri: str) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "message": finding.message,
+        **_location(finding.location),
+        "related": [
+            {**_location(location), "message": location.message} for location in finding.related
+        ],
+        "fingerprint": finding.fingerprint,
+        "help": help_uri or f"meshlint explain {finding.rule}",
+        "fix": None,
+    }
+
+
+def _location(location: Location) -> dict[str, Any]:
+    place = place_of(location)
+    end_line, end_column = place.line, place.end_column
+    end = location.file.position(location.span.end)
+    if place.line < end.line <= location.file.line_count:
+        end_line, end_column = end.line, end.column
+    return {
+        "file": location.file.path,
+        "line": place.line,
+        "column": place.column,
+        "end_line": end_line,
+        "end_column": end_column,
+        "document": location.document,
+        "pointer": location.pointer,
+        "resource": None if location.resource is None else _resource(location.resource),
+    }
+
+
+def _resource(ref: ResourceRef) -> dict[str, str]:
+    return {
+        "apiVersion": ref.api_version,
+        "kind": ref.kind,
+        "namespace": ref.namespace,
+        "name": ref.name,
+    }

@@ -1,0 +1,34 @@
+"""Places as people and code hosts count them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from meshlint.findings import Location
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Part of one line; line and columns from 1, the end exclusive, at least one column wide."""
+
+    line: int
+    column: int
+    end_column: int
+
+
+def place_of(location: Location) -> Place:
+    """Where to point: the first line of the location's span.
+
+    What stands behind the last line end, such as the end of a file that breaks off, is shown at the
+    end of the last line, because editors and code hosts have no line after it.
+    """
+    file, span = location.file, location.span
+    start = file.position(span.start)
+    if start.line > file.line_count:
+        column = len(file.line(file.line_count)) + 1
+        return Place(file.line_count, column, column + 1)
+    on_line = file.line_span(span.start)
+    length = min(span.end, on_line.end) - span.start
+    return Place(start.line, start.column, start.column + max(1, length))

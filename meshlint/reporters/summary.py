@@ -1,0 +1,275 @@
+"""The closing summary: findings, readiness, what was left out, what was taken for granted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from meshlint.findings import SEVERITIES
+from meshlint.reporters.terminal import (
+    BOLD,
+    DIM,
+    GLYPHS,
+    GREEN,
+    MIN_WIDTH,
+    SEVERITY_COLORS,
+    one_line,
+    paint,
+    visible,
+    width_of,
+    wrap,
+)
+
+if TYPE_CHECKING:
+    from meshlint.findings import Assumption, ItemState, Readiness, Report, Skipped
+    from meshlint.reporters.context import ReportContext
+
+_MAX_SUBJECTS = 10
+_ROLES = {
+    "workload": ("workload", "workloads"),
+    "gateway": ("gateway", "gateways"),
+    "control-plane": ("control plane", "control planes"),
+}
+
+
+def summary_lines(report: Report, context: ReportContext) -> list[str]:
+    """The summary, in lines that fit the terminal; names of files are never cut."""
+    width = max(MIN_WIDTH, context.width)
+    verbose = context.verbosity > 0
+    blocks = [
+        _counts(report, context.color),
+        _readiness(report, context, width),
+        *(
+            [_skipped(report.skipped, context.color), _assumed(report.assumptions, context, width)]
+            if verbose
+            else [_skipped_in_short(report.skipped, width) + _assumed_in_short(report, width)]
+        ),
+    ]
+    lines: list[str] = []
+    for block in filter(None, blocks):
+        lines += ["", *block] if lines else block
+    return lines
+
+
+def _counts(report: Report, color: bool) -> list[str]:
+    checked = (
+        f"checked {_count(report.resources, 'resource')} in {_count(report.files, 'file')} "
+        f"({_count(report.documents, 'document')}) with {_count(report.rules, 'rule')}"
+    )
+    if not report.findings:
+        if report.resources == 0:
+            return [f"{paint('Nothing was linted', BOLD, color)}: {checked}"]
+        return [
+            f"{paint(GLYPHS.passed, GREEN, color)} {paint('No findings', BOLD, color)}: {checked}"
+        ]
+    found = Counter(finding.severity for finding in report.findings)
+    nouns = {
+        "error": ("error", "errors"),
+        "warning": ("warning", "warnings"),
+        "info": ("info",) * 2,
+    }
+    parts = [
+        paint(_count(found[severity], *nouns[severity]), SEVERITY_COLORS[severity], color)
+        for severity in SEVERITIES
+        if found[severity]
+    ]
+    total = paint(_count(len(report.findings), "finding"), BOLD, color)
+    return [f"{total}: {', '.join(parts)}", checked]
+
+
+# ------------------------------------------------------------------------------------ readiness
+
+
+def _readiness(report: Report, context: ReportContext, width: int) -> list[str]:
+    lines = []
+    for role, nouns in _ROLES.items():
+        subjects = [entry for entry in report.readiness if entry.role == role and entry.items]
+        if subjects:
+            states = Counter(map(_state, subjects))
+            head = f"  {_count(len(subjects), *nouns)}: {states['passed']:,} ready"
+            if states["failed"]:
+                head += f", {states['failed']:,} not ready"
+            if states["not-checked"]:
+                head += f", {states['not-checked']:,} not fully checked"
+            lines.append(head)
+            lines += _subjects(subjects, context, width)
+    if not lines:
+        return []
+    title = paint("Readiness", BOLD, context.color)
+    return [title, *lines, *_not_checked(report, context, width)]
+
+
+def _subjects(subjects: Sequence[Readiness], context: ReportContext, width: int) -> list[str]:
+    shown = sorted(subjects, key=_worst_first)
+    if context.verbosity > 0:
+        return _rows(shown, context.color, width, in_full=True)
+    if len(shown) <= _MAX_SUBJECTS:
+        return _rows(shown, context.color, width)
+    failed = [entry for entry in shown if _state(entry) == "failed"]
+    lines = _tally(subjects)
+    lines += _rows(failed[:_MAX_SUBJECTS], context.color, width)
+    if len(failed) > _MAX_SUBJECTS:
+        lines.append(f"    {GLYPHS.more} {len(failed) - _MAX_SUBJECTS} more (-v lists all)")
+    return lines
+
+
+def _rows(
+    subjects: Sequence[Readiness], color: bool, width: int, in_full: bool = False
+) -> list[str]:
+    marks = {
+        "passed": paint(GLYPHS.passed, GREEN, color),
+        "failed": paint(GLYPHS.failed, SEVERITY_COLORS["error"], color),
+        "not-checked": paint(GLYPHS.unknown, SEVERITY_COLORS["warning"], color),
+    }
+    ratios = [f"{len(_with_state(entry, 'passed'))}/{len(entry.items)}" for entry in subjects]
+    ratio_width = max(map(len, ratios), default=0)
+    margin = len("    x ") + ratio_width + 1
+    lines = []
+    for entry, ratio in zip(subjects, ratios, strict=True):
+        said = one_line(str(entry.subject))
+        state = _state(entry)
+        if state != "passed":
+            said += f" {GLYPHS.dash} {'missing' if state == 'failed' else 'not checked'}: "
+            room = None if in_full else width - margin - width_of(said)
+            said += _listed(_with_state(entry, state), room)
+        first, *rest = _hanging(said, width - margin, 2)
+        lines.append(f"    {marks[state]} {ratio:>{ratio_width}} {first}")
+        lines += [" " * margin + line for line in rest]
+    return lines
+
+
+def _tally(subjects: Sequence[Readiness]) -> list[str]:
+    """How many of many subjects pass each item, the one that most of them miss first."""
+    states: dict[str, Counter[ItemState]] = {}
+    for entry in subjects:
+        for item, state in entry.items.items():
+            states.setdefault(item, Counter())[state] += 1
+    name_width = max(map(len, states))
+    number_width = len(str(len(subjects)))
+    lines = []
+    for item in sorted(states, key=lambda item: (-states[item]["failed"], item)):
+        held = states[item]
+        line = (
+            f"      {item:<{name_width}}  {held['passed']:>{number_width}} of {held.total()} pass"
+        )
+        if held["not-checked"]:
+            line += f", {held['not-checked']} not checked"
+        lines.append(line)
+    return lines
+
+
+def _not_checked(report: Report, context: ReportContext, width: int) -> list[str]:
+    """The items that some subject could not be judged by, and what that would have taken."""
+    held: dict[str, Counter[str]] = {}
+    for entry in report.readiness:
+        for item in _with_state(entry, "not-checked"):
+            held.setdefault(item, Counter())[entry.role] += 1
+    if not held:
+        return []
+    unmet = {entry.concern: entry.reason for entry in report.assumptions if not entry.complete}
+    lines = ["  not checked, because the input may be incomplete"]
+    for item in sorted(held):
+        subjects = ", ".join(
+            _count(held[item][role], *nouns) for role, nouns in _ROLES.items() if held[item][role]
+        )
+        said = f"{GLYPHS.unknown} {item} of {subjects}"
+        concerns = {rule.concern for rule in context.rules if rule.checklist == item} & set(unmet)
+        if concerns:
+            reasons = [f"{concern}: {one_line(unmet[concern])}" for concern in sorted(concerns)]
+            said += f" {GLYPHS.dash} {'; '.join(reasons)}"
+        lines += [f"    {line}" for line in _hanging(said, width - 4, 2)]
+    return lines
+
+
+def _with_state(entry: Readiness, state: ItemState) -> list[str]:
+    return [item for item, found in entry.items.items() if found == state]
+
+
+def _state(entry: Readiness) -> ItemState:
+    states = entry.items.values()
+    if "failed" in states:
+        return "failed"
+    return "not-checked" if "not-checked" in states else "passed"
+
+
+def _worst_first(entry: Readiness) -> tuple[int, int, int, str]:
+    order = ("failed", "not-checked", "passed").index(_state(entry))
+    failed = len(_with_state(entry, "failed"))
+    return order, -failed, len(_with_state(entry, "passed")), str(entry.subject)
+
+
+# -------------------------------------------------------------------------- skipped and assumed
+
+
+def _by_reason(skipped: Sequence[Skipped]) -> list[tuple[str, list[Skipped]]]:
+    grouped: dict[str, list[Skipped]] = {}
+    for entry in skipped:
+        grouped.setdefault(entry.reason, []).append(entry)
+    return sorted(grouped.items(), key=lambda item: (-len(item[1]), item[0]))
+
+
+def _skipped_in_short(skipped: Sequence[Skipped], width: int) -> list[str]:
+    if not skipped:
+        return []
+    parts = [f"{one_line(reason)} ({len(held)})" for reason, held in _by_reason(skipped)]
+    return _hanging(f"Skipped: {', '.join(parts)}; -v lists them", width, 2)
+
+
+def _skipped(skipped: Sequence[Skipped], color: bool) -> list[str]:
+    lines = []
+    for reason, held in _by_reason(skipped):
+        lines.append(f"  {one_line(reason)} ({len(held)})")
+        for entry in held:
+            document = "" if entry.document is None else f", document {entry.document + 1}"
+            lines.append(paint(f"    {visible(entry.file)}{document}", DIM, color))
+    return [paint("Skipped", BOLD, color), *lines] if lines else []
+
+
+def _assumed_in_short(report: Report, width: int) -> list[str]:
+    parts = []
+    for complete, label in ((True, "complete for"), (False, "incomplete for")):
+        concerns = [entry.concern for entry in report.assumptions if entry.complete == complete]
+        if concerns:
+            parts.append(f"{label} {', '.join(concerns)}")
+    if not parts:
+        return []
+    return _hanging(f"Input taken as {'; '.join(parts)}; -v says why", width, 2)
+
+
+def _assumed(assumptions: Sequence[Assumption], context: ReportContext, width: int) -> list[str]:
+    lines = []
+    for entry in sorted(assumptions, key=lambda entry: not entry.complete):
+        mark, mark_color = (GLYPHS.passed, GREEN) if entry.complete else (GLYPHS.unknown, DIM)
+        said = f"{one_line(entry.concern)} {GLYPHS.dash} {one_line(entry.reason)}"
+        first, *rest = _hanging(said, width - 4, 2)
+        lines.append(f"  {paint(mark, mark_color, context.color)} {first}")
+        lines += [f"    {line}" for line in rest]
+    if not lines:
+        return []
+    title = "What the input was taken as complete for"
+    return [paint(title, BOLD, context.color), *lines]
+
+
+# -------------------------------------------------------------------------------------- wording
+
+
+def _listed(items: Sequence[str], room: int | None) -> str:
+    """The items, or as many as fit beside the number of the others; never none."""
+    shown = len(items)
+    while True:
+        left = len(items) - shown
+        text = ", ".join([*items[:shown], *([f"+{left}"] if left else [])])
+        if shown <= 1 or room is None or width_of(text) <= room:
+            return text
+        shown -= 1
+
+
+def _hanging(text: str, width: int, indent: int) -> list[str]:
+    """The text wrapped, lines after the first indented."""
+    first, *rest = wrap(text, width - indent) or [""]
+    return [first, *(" " * indent + line for line in rest)]
+
+
+def _count(count: int, noun: str, plural: str = "") -> str:
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -1,0 +1,125 @@
+"""Text for a terminal: what may be shown, how wide it is, how it is colored."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from meshlint.findings import Severity, printable
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """Every character outside ASCII that text output adds of its own accord."""
+
+    passed: str = "✔"
+    failed: str = "✗"
+    unknown: str = "?"
+    more: str = "…"
+    dash: str = "—"
+    separator: str = "·"
+    left_quote: str = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
+    right_quote: str = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
+
+
+GLYPHS = Glyphs()
+
+TO_ASCII = str.maketrans(
+    {
+        GLYPHS.passed: "+",
+        GLYPHS.failed: "x",
+        GLYPHS.more: "~",
+        GLYPHS.dash: "-",
+        GLYPHS.separator: "|",
+        GLYPHS.left_quote: "<",
+        GLYPHS.right_quote: ">",
+    }
+)
+"""For `str.translate` where the output's encoding lacks the glyphs. One column each, so that what
+is aligned stays aligned."""
+
+MIN_WIDTH = 40
+"""A narrower terminal is treated as one of this many columns."""
+
+TAB = 4
+"""Columns between tab stops in code frames."""
+
+# Beyond the control characters: what reorders or hides text, line ends that few programs know, and
+# lone surrogates, which cannot be encoded.
+UNSAFE = "\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff"
+"""Part of a character class of a regular expression."""
+
+_UNSAFE = re.compile(f"[{UNSAFE}]")
+
+
+def visible(text: str) -> str:
+    """Text with everything escaped that could drive a terminal or mislead its reader."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", printable(text))
+
+
+def one_line(text: str) -> str:
+    """`visible` text with every run of white space, line ends included, made one blank."""
+    return visible(" ".join(text.split()))
+
+
+def char_width(char: str) -> int:
+    """Columns of one visible character."""
+    if char < "\u0300":
+        return 1
+    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def width_of(text: str) -> int:
+    """Columns of visible text without colors."""
+    return len(text) if text.isascii() else sum(map(char_width, text))
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Lines of at most `width` columns, broken at blanks; a longer word is broken inside."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        if line and width_of(line) + 1 + width_of(word) <= width:
+            line = f"{line} {word}"
+            continue
+        if line:
+            lines.append(line)
+        while width_of(word) > width:
+            head = _head(word, width)
+            lines.append(head)
+            word = word[len(head) :]
+        line = word
+    return [*lines, line] if line else lines
+
+
+def _head(word: str, width: int) -> str:
+    used = 0
+    for index, char in enumerate(word):
+        used += char_width(char)
+        if used > width and index:
+            return word[:index]
+    return word
+
+
+def shorten(text: str, width: int) -> str:
+    """The text, or as much of it as fits with a mark at its end that says there is more."""
+    if width_of(text) <= width:
+        return text
+    return _head(text, max(1, width - 1)).rstrip() + GLYPHS.more
+
+
+BOLD = "1"
+DIM = "2"
+GREEN = "32"
+BLUE = "1;34"
+SEVERITY_COLORS: dict[Severity, str] = {"error": "1;31", "warning": "1;33", "info": "1;36"}
+
+
+def paint(text: str, color: str, enabled: bool) -> str:
+    """The text in a color (SGR parameters), or as it is."""
+    return f"\x1b[{color}m{text}\x1b[0m" if enabled and color and text else text

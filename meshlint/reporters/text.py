@@ -1,0 +1,131 @@
+"""Diagnostics for people: the place in its file, why it matters, what to do."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from meshlint.reporters.frame import Label, frame_lines
+from meshlint.reporters.places import place_of
+from meshlint.reporters.terminal import (
+    BLUE,
+    BOLD,
+    DIM,
+    GLYPHS,
+    MIN_WIDTH,
+    SEVERITY_COLORS,
+    one_line,
+    paint,
+    shorten,
+    visible,
+    width_of,
+    wrap,
+)
+
+if TYPE_CHECKING:
+    from meshlint.findings import Finding, Location, Report, RuleInfo
+    from meshlint.reporters.context import ReportContext
+
+_MAX_RELATED = 5
+_NOTE_LINES = 2
+
+_NEXT_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^\sa-z])")
+
+
+def render(report: Report, context: ReportContext) -> str:
+    """Diagnostics and a closing summary; when quiet, what the concise format gives."""
+    if context.verbosity < 0:
+        from meshlint.reporters.concise import render as concise
+
+        return concise(report, context)
+    from meshlint.reporters.summary import summary_lines
+
+    rules = {rule.id: rule for rule in context.rules}
+    lines = []
+    for finding in report.findings:
+        # Why and how are said once a run: the same paragraph a hundred times hides the findings.
+        lines += _diagnostic(finding, rules.pop(finding.rule, None), context)
+        lines.append("")
+    lines += summary_lines(report, context)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _diagnostic(finding: Finding, rule: RuleInfo | None, context: ReportContext) -> list[str]:
+    color = context.color
+    width = max(MIN_WIDTH, context.width)
+    shown = finding.related
+    if context.verbosity == 0 and len(shown) > _MAX_RELATED:
+        shown = shown[:_MAX_RELATED]
+    by_file: dict[str, list[Label]] = {finding.location.file.path: []}
+    by_file[finding.location.file.path].append(Label(finding.location, primary=True))
+    for location in shown:
+        by_file.setdefault(location.file.path, []).append(Label(location, primary=False))
+    digits = len(
+        str(max(place_of(label.location).line for labels in by_file.values() for label in labels))
+    )
+
+    lines = _headline(finding, width, color)
+    underline = SEVERITY_COLORS[finding.severity] if color else None
+    for labels in by_file.values():
+        arrow = "-->" if labels[0].primary else ":::"
+        if not labels[0].primary:
+            lines.append(paint(" " * digits + " |", BLUE, color))
+        lines += _file_header(arrow, labels[0].location, digits, width, color)
+        lines += frame_lines(labels[0].location.file, labels, digits, width, underline)
+
+    notes = []
+    if len(shown) < len(finding.related):
+        left = len(finding.related) - len(shown)
+        notes.append(("note", f"{left} more related places (-v shows all)"))
+    if rule is not None:
+        notes += [("why", _sentence(rule.rationale)), ("help", _sentence(rule.remediation))]
+        notes.append(("more", f"meshlint explain {rule.id}"))
+    notes = [(name, text) for name, text in notes if text]
+    if notes:
+        lines.append(paint(" " * digits + " |", BLUE, color))
+    for name, text in notes:
+        lines += _note(name, text, digits, width, color)
+    return lines
+
+
+def _headline(finding: Finding, width: int, color: bool) -> list[str]:
+    kind = f"{finding.severity}[{finding.rule}]"
+    first, *more = wrap(f"{kind}: {one_line(finding.message)}", width - 4)
+    painted = paint(kind, SEVERITY_COLORS[finding.severity], color)
+    return [
+        painted + paint(first[len(kind) :], BOLD, color),
+        *("    " + paint(line, BOLD, color) for line in more),
+    ]
+
+
+def _file_header(arrow: str, location: Location, digits: int, width: int, color: bool) -> list[str]:
+    place = place_of(location)
+    where = f"{visible(location.file.path)}:{place.line}:{place.column}"
+    head = " " * digits + paint(arrow, BLUE, color) + " " + where
+    if location.resource is None or not str(location.resource):
+        return [head]
+    resource = one_line(str(location.resource))
+    margin = digits + len(arrow) + 1
+    if margin + width_of(where) + 3 + width_of(resource) <= width:
+        return [head + paint(f" {GLYPHS.separator} {resource}", DIM, color)]
+    return [head, " " * margin + paint(shorten(resource, width - margin), DIM, color)]
+
+
+def _note(name: str, text: str, digits: int, width: int, color: bool) -> list[str]:
+    indent = " " * (digits + 1)
+    mark = paint("=", BLUE, color)
+    lines = wrap(text, width - len(f"{indent}= {name}: "))
+    if len(lines) > _NOTE_LINES:
+        room = width - len(f"{indent}= {name}: ")
+        lines[_NOTE_LINES - 1 :] = [shorten(" ".join(lines[_NOTE_LINES - 1 :]), room)]
+    hang = indent + " " * len(f"= {name}: ")
+    return [
+        f"{indent}{mark} {paint(name + ':', BOLD, color)} {lines[0]}",
+        *(hang + line for line in lines[1:]),
+    ]
+
+
+def _sentence(prose: str) -> str:
+    """The first sentence of a Markdown text."""
+    paragraph = one_line(prose.strip().partition("\n\n")[0])
+    return _NEXT_SENTENCE.split(paragraph, maxsplit=1)[0]
