@@ -413,18 +413,3 @@ def _amount(values: Mapping[str, Any], resource: str) -> Decimal | None:
     found = values.get(resource)
     return parse_quantity(found.value) if found is not None else None
 
-
-__all__ = [
-    "api_version_removed",
-    "metric_undefined",
-    "min_replicas_low",
-    "missing",
-    "range_fixed",
-    "range_inverted",
-    "scales_to_zero",
-    "static_replicas",
-    "target_duplicate",
-    "target_missing",
-    "target_not_scalable",
-    "threshold_unreachable",
-]

@@ -57,5 +57,6 @@ def installation_node_affinity_missing(
     if node_pinned(pod_spec, keys):
         return
     place = scheduling.node_selector.place or scheduling.affinity.place or subject.home
+    name = "istiod" if isinstance(subject, ControlPlane) else f"Gateway {subject.name}".strip()
     message = "default" if preferred_pin(pod_spec, keys) is None else "preferred"
-    yield Hit(place.path, {}, document=place.document, on_key=True, message=message)
+    yield Hit(place.path, {"name": name}, document=place.document, on_key=True, message=message)
