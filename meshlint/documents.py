@@ -47,7 +47,7 @@ MAX_DEPTH = 200
 MAX_ALIASED_NODES = 1_000_000
 """Nodes that all aliases of one document may stand for together; an alias bomb stands for billions."""
 
-ProblemKind = Literal["syntax", "duplicate-key"]
+ProblemKind = Literal["syntax", "duplicate-key", "unreadable", "malformed"]
 
 
 @dataclass(frozen=True, slots=True)
