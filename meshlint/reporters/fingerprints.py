@@ -10,9 +10,23 @@ from collections.abc import Collection
 from operator import mul
 
 _WINDOW = 100
+_BASE = 37
 _MASK = (1 << 64) - 1
-_POWERS = [pow(37, _WINDOW - 1 - index, 1 << 64) for index in range(_WINDOW)]
 _END_OF_FILE = "\uffff"
+
+_POWERS = [pow(_BASE, _WINDOW - 1 - index, 1 << 64) for index in range(_WINDOW)]
+
+# To take 128 bytes of a large number for digits to the base 37: the two of each pair are put
+# together, then the pairs, and so on, all of them in one operation. Width in bits, every other
+# field of that width, weight of the left one.
+_FOLDS: list[tuple[int, int, int]] = [
+    (
+        width,
+        sum(((1 << width) - 1) << at for at in range(0, 1024, 2 * width)),
+        _BASE ** (width // 8),
+    )
+    for width in (8, 16, 32, 64, 128, 256, 512)
+]
 
 
 def line_hashes(text: str, lines: Collection[int]) -> dict[int, str]:
@@ -36,8 +50,7 @@ def line_hashes(text: str, lines: Collection[int]) -> dict[int, str]:
         value = of_window.get(window)
         if value is None:
             # Different windows can have the same hash, so the window itself cannot be counted.
-            value = sum(map(mul, map(ord, window), _POWERS)) & _MASK
-            of_window[window] = value
+            of_window[window] = value = _hash(window)
         seen[value] = count = seen.get(value, 0) + 1
         if number in lines:
             hashes[number] = f"{value:x}:{count}"
@@ -45,3 +58,13 @@ def line_hashes(text: str, lines: Collection[int]) -> dict[int, str]:
         if not start:
             break
     return hashes
+
+
+def _hash(window: str) -> int:
+    try:
+        value = int.from_bytes(window.encode("latin-1"), "big")
+    except UnicodeEncodeError:
+        return sum(map(mul, map(ord, window), _POWERS)) & _MASK
+    for width, fields, weight in _FOLDS:
+        value = (value & fields) + (value >> width & fields) * weight
+    return value & _MASK
