@@ -61,10 +61,12 @@ def line_hashes(text: str, lines: Collection[int]) -> dict[int, str]:
 
 
 def _hash(window: str) -> int:
+    value: int
     try:
         value = int.from_bytes(window.encode("latin-1"), "big")
     except UnicodeEncodeError:
-        return sum(map(mul, map(ord, window), _POWERS)) & _MASK
-    for width, fields, weight in _FOLDS:
-        value = (value & fields) + (value >> width & fields) * weight
+        value = sum(map(mul, map(ord, window), _POWERS))
+    else:
+        for width, fields, weight in _FOLDS:
+            value = (value & fields) + (value >> width & fields) * weight
     return value & _MASK
