@@ -85,6 +85,7 @@ class _Run:
     findings: list[tuple[tuple[Any, ...], Finding]] = field(default_factory=list)
     failed: set[tuple[int, str]] = field(default_factory=set)
     crashes: list[str] = field(default_factory=list)
+    assumptions: dict[str, Assumption] = field(default_factory=dict)
 
 
 def run(world: World, rules: Sequence[EnabledRule]) -> Outcome:
@@ -93,19 +94,32 @@ def run(world: World, rules: Sequence[EnabledRule]) -> Outcome:
     unmet: set[str] = set()
     for enabled in rules:
         rule = enabled.rule
-        if rule.concern is not None and not world.complete(rule.concern).complete:
+        if rule.concern is not None and not _complete(state, enabled, rule.concern):
             unmet.add(rule.id)
             continue
         for role in rule.subjects:
             for subject in _subjects(state, enabled, role):
                 _check(state, enabled, subject)
-    concerns = sorted({e.rule.concern for e in rules if e.rule.concern is not None})
+    # What a crash has kept from being worked out is known by its finding; the report goes without.
+    readiness: tuple[Readiness, ...] = ()
+    if not state.crashes:
+        readiness = tuple(_readiness(world, rules, state.failed, unmet))
     return Outcome(
         findings=_numbered(_ordered(state.findings)),
-        readiness=tuple(_readiness(world, rules, state.failed, unmet)),
-        assumptions=tuple(world.complete(concern) for concern in concerns),
+        readiness=readiness,
+        assumptions=tuple(state.assumptions[name] for name in sorted(state.assumptions)),
         crashes=tuple(state.crashes),
     )
+
+
+def _complete(state: _Run, enabled: EnabledRule, concern: str) -> bool:
+    try:
+        assumption = state.world.complete(concern)
+    except Exception as error:  # noqa: BLE001 - one rule's trouble must not end the run
+        _crash(state, enabled, None, error)
+        return False
+    state.assumptions[concern] = assumption
+    return assumption.complete
 
 
 def _subjects(state: _Run, enabled: EnabledRule, role: str) -> Sequence[Any]:

@@ -40,14 +40,23 @@ def render(report: Report, context: ReportContext) -> str:
         return concise(report, context)
     from meshlint.reporters.summary import summary_lines
 
+    lines = [*_diagnostics(report, context), *summary_lines(report, context)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def diagnostics(report: Report, context: ReportContext) -> str:
+    """The findings alone, without a summary."""
+    return "".join(f"{line}\n" for line in _diagnostics(report, context))
+
+
+def _diagnostics(report: Report, context: ReportContext) -> list[str]:
     rules = {rule.id: rule for rule in context.rules}
     lines = []
     for finding in report.findings:
         # Why and how are said once a run: the same paragraph a hundred times hides the findings.
         lines += _diagnostic(finding, rules.pop(finding.rule, None), context)
         lines.append("")
-    lines += summary_lines(report, context)
-    return "".join(f"{line}\n" for line in lines)
+    return lines
 
 
 def _diagnostic(finding: Finding, rule: RuleInfo | None, context: ReportContext) -> list[str]:
