@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meshlint import __version__
-
 from meshlint.config import Config, ConfigError, check_rule_settings, find_config, load_config
 from meshlint.engine import INTERNAL_ERROR, EnabledRule, enable
 from meshlint.findings import SEVERITIES, RuleInfo
 from meshlint.lint import Request, Result, lint
 from meshlint.mesh.settings import HelmValues, Settings
-from meshlint.mesh.versions import parse_version
+from meshlint.mesh.versions import Version, parse_version
 from meshlint.reporters import FORMATS, ReportContext
 from meshlint.ruleset import (
     PROFILES,
@@ -97,7 +96,9 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--kubernetes-version", metavar="VERSION", help="Target version, such as 1.34."
             ),
-            click.option("--istio-version", metavar="VERSION", help="Target version, such as 1.27."),
+            click.option(
+                "--istio-version", metavar="VERSION", help="Target version, such as 1.27."
+            ),
             click.option(
                 "--helm-values",
                 multiple=True,
@@ -121,7 +122,9 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_common_options
 @click.option("--profile", metavar="NAME", help="production (default), recommended, security, all.")
 @click.option("--select", multiple=True, metavar="RULE|CATEGORY", help="Run these too. Repeatable.")
-@click.option("--ignore", multiple=True, metavar="RULE|CATEGORY", help="Do not run these. Repeatable.")
+@click.option(
+    "--ignore", multiple=True, metavar="RULE|CATEGORY", help="Do not run these. Repeatable."
+)
 @click.option(
     "--rules",
     "rule_dirs",
@@ -137,7 +140,9 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help=f"{', '.join(FORMATS)}; with =FILE written there. Repeatable. Default: text.",
 )
 @click.option("--fail-on", metavar="SEVERITY", help="error, warning (default), info, never.")
-@click.option("--force-exclude", is_flag=True, help="Exclude files that are named on the command line too.")
+@click.option(
+    "--force-exclude", is_flag=True, help="Exclude files that are named on the command line too."
+)
 @click.option(
     "--with-context",
     is_flag=True,
@@ -175,7 +180,9 @@ def check(**options: Any) -> None:
     if _fails(report, fail_on):
         raise SystemExit(EXIT_FINDINGS)
     if not report.resources and not report.findings:
-        click.echo("error: nothing was linted: no Kubernetes or Istio object in the input", err=True)
+        click.echo(
+            "error: nothing was linted: the input holds no Kubernetes or Istio object", err=True
+        )
         raise SystemExit(EXIT_NOTHING)
 
 
@@ -197,7 +204,7 @@ def _outputs(given: Sequence[str]) -> list[tuple[str, str | None]]:
     for entry in given or ("text",):
         name, _, target = entry.partition("=")
         if name not in FORMATS:
-            raise _UsageError(_unknown("format", name, FORMATS))
+            raise _UsageError(_unknown("format", name, tuple(FORMATS)))
         outputs.append((name, target or None))
     if sum(target is None for _, target in outputs) > 1:
         raise _UsageError("Only one --format can go to standard output; give the others a =FILE.")
@@ -220,16 +227,14 @@ def _configuration(path: str | None) -> Config:
 
 def _settings(config: Config, options: dict[str, Any]) -> Settings:
 
-    settings = replace(config.settings, today=_today(options["today"]))
-    for option, name in (("istio_version", "istio_version"), ("kubernetes_version",) * 2):
-        given = options[option]
-        if given is None:
-            continue
-        version = parse_version(given)
-        if version is None:
-            flag = "--" + option.replace("_", "-")
-            raise _UsageError(f"{flag}: {given!r} is no version such as 1.27")
-        settings = replace(settings, **{name: version})
+    settings = replace(
+        config.settings,
+        today=_today(options["today"]),
+        istio_version=_version("--istio-version", options["istio_version"])
+        or config.settings.istio_version,
+        kubernetes_version=_version("--kubernetes-version", options["kubernetes_version"])
+        or config.settings.kubernetes_version,
+    )
     if options["helm_values"]:
         charts = ("base", "default", "istiod", "gateway", "ztunnel", "cni")
         more = []
@@ -237,11 +242,20 @@ def _settings(config: Config, options: dict[str, Any]) -> Settings:
             chart, _, path = entry.partition("=")
             if chart not in charts or not path:
                 raise _UsageError(
-                    f"--helm-values: {entry!r} is not CHART=FILE with CHART one of {', '.join(charts)}"
+                    f"--helm-values: {entry!r} is not CHART=FILE; charts are {', '.join(charts)}"
                 )
             more.append(HelmValues(path, chart))
         settings = replace(settings, helm_values=(*more, *settings.helm_values))
     return settings
+
+
+def _version(option: str, given: str | None) -> Version | None:
+    if given is None:
+        return None
+    version = parse_version(given)
+    if version is None:
+        raise _UsageError(f"{option}: {given!r} is no version such as 1.27")
+    return version
 
 
 def _today(given: str | None) -> date:
@@ -387,7 +401,7 @@ def _report_context(
         color=_color() and not to_file,
         width=80 if to_file else _width(),
         verbosity=1 if options["verbose"] else -1 if options["quiet"] else 0,
-        working_directory=os.getcwd(),
+        working_directory=str(Path.cwd()),
         repository=_repository_root(),
     )
 
@@ -414,8 +428,8 @@ def _rule_infos(enabled: Sequence[EnabledRule], report: Report, format_name: str
                 title="A check crashed",
                 severity="error",
                 category="meshlint",
-                rationale="A rule could not look at an object; what it would have found is not known.",
-                remediation="Report the bug with the object, or disable the rule until it is mended.",
+                rationale="A rule could not look at an object; what it would have found is unknown.",
+                remediation="Report the bug with the object, or disable the rule for now.",
             )
         )
     return infos
@@ -441,7 +455,9 @@ def _rule_info(rule: Rule, severity: Severity) -> RuleInfo:
 
 
 @main.command("rules")
-@click.option("--rules", "rule_dirs", multiple=True, metavar="DIR", help="Folder with rules of your own.")
+@click.option(
+    "--rules", "rule_dirs", multiple=True, metavar="DIR", help="Folder with rules of your own."
+)
 @click.option(
     "--format",
     "format_name",
@@ -459,7 +475,9 @@ def rules_command(rule_dirs: tuple[str, ...], format_name: str) -> None:
 
 @main.command()
 @click.argument("rule_id", metavar="RULE")
-@click.option("--rules", "rule_dirs", multiple=True, metavar="DIR", help="Folder with rules of your own.")
+@click.option(
+    "--rules", "rule_dirs", multiple=True, metavar="DIR", help="Folder with rules of your own."
+)
 def explain(rule_id: str, rule_dirs: tuple[str, ...]) -> None:
     """Show what a rule demands, why, and what to do."""
     from meshlint.reporters.rule_list import render_rule

@@ -193,6 +193,5 @@ def check_rule_settings(config: Config, rules: Mapping[str, Rule]) -> None:
             error = best_match(Draft202012Validator(dict(rule.params[key])).iter_errors(value))
             if error is not None:
                 span = document.span_of(path) or document.span
-                raise ConfigError(
-                    f"{_at(document.file, span.start)}: rule {name}, parameter {key}: {error.message}"
-                )
+                at = _at(document.file, span.start)
+                raise ConfigError(f"{at}: rule {name}, parameter {key}: {error.message}")

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 when a page is out of date.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 when a page is stale.")
 def main(check: bool) -> None:
     """Generate the documentation of the rules."""
     rules = load_builtin()
@@ -93,7 +93,7 @@ def _page(rule: Rule) -> Iterator[str]:
 def _context(rule: Rule) -> Iterator[str]:
     if rule.context == "related":
         yield (
-            "The rule looks at other objects too; where those cannot be in the input, it stays silent."
+            "The rule looks at other objects too, and stays silent where those cannot be in the input."
         )
         yield ""
     elif rule.context == "closed-world":
@@ -137,11 +137,23 @@ def _code(language: str, text: str) -> Iterator[str]:
     yield ""
 
 
+_HEAD = "| rule | severity | profiles | checklist | what it reports |"
+
+
 def overview(rules: tuple[Rule, ...]) -> str:
     """The list of all rules, by category."""
-    lines = ["# Rules", "", f"{len(rules)} rules. `meshlint explain RULE` shows a page in the terminal.", ""]
+    lines = [
+        "# Rules",
+        "",
+        f"{len(rules)} rules. `meshlint explain RULE` shows a page in the terminal.",
+        "",
+    ]
     for category in sorted({rule.category for rule in rules}):
-        lines += [f"## {category}", "", "| rule | severity | profiles | checklist | what it reports |"]
+        lines += [
+            f"## {category}",
+            "",
+            "| rule | severity | profiles | checklist | what it reports |",
+        ]
         lines.append("|---|---|---|---|---|")
         for rule in rules:
             if rule.category == category:

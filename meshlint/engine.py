@@ -58,7 +58,9 @@ class Outcome:
     """Tracebacks of checks that crashed, for `-v`."""
 
 
-def enable(rule: Rule, severity: Severity | None = None, params: Mapping[str, Any] | None = None) -> EnabledRule:
+def enable(
+    rule: Rule, severity: Severity | None = None, params: Mapping[str, Any] | None = None
+) -> EnabledRule:
     """A rule with its defaults, unless the configuration says otherwise."""
     return EnabledRule(rule, severity or rule.severity, {**rule.defaults, **(params or {})})
 
@@ -137,7 +139,7 @@ def _check(state: _Run, enabled: EnabledRule, subject: Any) -> None:
         for hit in enabled.rule.check(subject, state.world, enabled.params):
             state.failed.add((id(subject), enabled.rule.id))
             key, finding = _finding(state.world, enabled, subject, resource, hit)
-            if reported and _place_reported(state.world, hit, resource):
+            if reported and _place_reported(state.world, hit):
                 state.findings.append((key, finding))
     except Exception as error:  # noqa: BLE001 - see above
         _crash(state, enabled, subject, error)
@@ -165,7 +167,7 @@ def _file_reported(world: World, subject: Any) -> bool:
     return document is None or document.file.path not in world.index.context_files
 
 
-def _place_reported(world: World, hit: Any, resource: Resource | None) -> bool:
+def _place_reported(world: World, hit: Any) -> bool:
     # A finding may stand in another document than its subject; that one has to be selected too.
     if not isinstance(hit, Hit) or hit.document is None:
         return True
@@ -190,6 +192,7 @@ def _finding(
         identity: tuple[Any, ...] = (hit.file.path, hit.document)
     else:
         document = hit.document or _document(subject)
+        assert document is not None, "a subject without a document needs hits with one"
         owner = resource
         if hit.document is not None and (owner is None or owner.document is not hit.document):
             owner = world.index.resource_at(hit.document, hit.path)
@@ -385,7 +388,9 @@ def _context_only(world: World, record: ControlPlane | GatewayProxy) -> bool:
 def _named(record: ControlPlane | GatewayProxy) -> ResourceRef:
     ref = record.ref
     if isinstance(record, GatewayProxy) and record.name and record.name != ref.name:
-        return replace(ref, kind=f"{ref.kind} gateway", namespace=record.namespace, name=record.name)
+        return replace(
+            ref, kind=f"{ref.kind} gateway", namespace=record.namespace, name=record.name
+        )
     return ref if ref.name else replace(ref, name=record.document.file.path)
 
 

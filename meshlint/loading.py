@@ -60,9 +60,7 @@ def load(
     progress: Callable[[int, int], None] | None = None,
 ) -> Input:
     """Reads files; those of `context` are not reported on unless `paths` name them too."""
-    own = discover(
-        paths, exclude=exclude, force_exclude=force_exclude, stdin=stdin, root=root
-    )
+    own = discover(paths, exclude=exclude, force_exclude=force_exclude, stdin=stdin, root=root)
     reported = {candidate.location for candidate in own.files if candidate.location}
     around = discover(context, exclude=exclude, root=root) if context else Discovery((), (), ())
     beside = [c for c in around.files if c.location not in reported]
@@ -103,7 +101,9 @@ def load(
         if progress is not None:
             progress(number, total)
 
-    layout = Layout.build(charts, _kustomizations(parsed, (*own.kustomizations, *around.kustomizations)))
+    layout = Layout.build(
+        charts, _kustomizations(parsed, (*own.kustomizations, *around.kustomizations))
+    )
     context_files = set()
     for candidate, result, is_own in parsed:
         loaded.files.append(result)

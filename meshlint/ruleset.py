@@ -69,7 +69,7 @@ class Rule:
     covers: tuple[str, ...] = ()
     """Checks of other tools that this rule includes: `kube-score:container-resources`."""
     source: str = ""
-    """Where the declaration stands, for messages about it; empty for rules that ship with meshlint."""
+    """Where the declaration stands, for messages about it; empty for compiled rules."""
     _prose: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -169,9 +169,7 @@ def _shipped_prose() -> Mapping[str, Any]:
 
 
 def _rule_files(directory: Path) -> list[Path]:
-    return sorted(
-        path for pattern in ("*.yaml", "*/*.yaml") for path in directory.glob(pattern)
-    )
+    return sorted(path for pattern in ("*.yaml", "*/*.yaml") for path in directory.glob(pattern))
 
 
 def _checkout_declarations() -> list[dict[str, Any]]:
@@ -232,13 +230,13 @@ def _read_declaration(path: Path) -> dict[str, Any]:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
-    error = best_match(Draft202012Validator(_declaration_schema()).iter_errors(entry))
-    if error is not None:
-        steps = tuple(error.absolute_path)
+    fault = best_match(Draft202012Validator(_declaration_schema()).iter_errors(entry))
+    if fault is not None:
+        steps = tuple(fault.absolute_path)
         span = document.span_of(steps) or document.span
         at = file.position(span.start)
         where = ".".join(map(str, steps))
-        raise RuleError(f"{path}:{at.line}:{at.column}: {where or 'rule'}: {error.message}")
+        raise RuleError(f"{path}:{at.line}:{at.column}: {where or 'rule'}: {fault.message}")
     if entry["id"] != path.stem:
         raise RuleError(f"{path}: the id is {entry['id']}; it must equal the file name")
     if (entry["context"] == "closed-world") != ("concern" in entry):
@@ -312,7 +310,8 @@ def _named(rules: Sequence[Rule], names: Sequence[str]) -> set[str]:
         elif name in categories:
             found |= {rule.id for rule in rules if rule.category == name}
         else:
-            raise SelectionError(f"there is no rule or category {name!r}{suggestion(name, ids | categories)}")
+            near = suggestion(name, ids | categories)
+            raise SelectionError(f"there is no rule or category {name!r}{near}")
     return found
 
 

@@ -20,7 +20,8 @@ schema:
   at: main-containers
   must:
     required: [image]
-message: "Container {{container}} has {{value}} for {{field}}; say what is needed and why it matters."
+message: >-
+  Container {{container}} has {{value}} for {{field}}; say what is needed, and why it matters.
 rationale: |
   Why the defect matters, for a reader who runs the mesh.
 remediation: |

@@ -106,7 +106,9 @@ def test_every_finding_can_be_filled_in_and_placed(
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_declaration_reads_well(rule: Rule) -> None:
     assert Path(rule.source).parent.name == rule.category
-    assert not re.match(r"(use|prefer|avoid|no|missing|require)-", rule.id), "an id names the defect"
+    assert not re.match(r"(use|prefer|avoid|no|missing|require)-", rule.id), (
+        "an id names the defect"
+    )
     assert rule.remediation.strip().endswith((".", "```")), "a remediation is a sentence"
     assert rule.rationale.strip().endswith((".", "```")), "a rationale is a sentence"
     assert callable(rule.check)
@@ -123,6 +125,8 @@ def test_fixtures_belong_to_rules() -> None:
 def test_golden_files_belong_to_cases() -> None:
     for golden in FIXTURES.glob("*/fail-*.out"):
         stem = golden.name.removesuffix(".out")
-        assert list(golden.parent.glob(f"{stem}.y*ml")) or (golden.parent / stem).is_dir() or list(
-            golden.parent.glob(f"{stem}.json")
+        assert (
+            list(golden.parent.glob(f"{stem}.y*ml"))
+            or (golden.parent / stem).is_dir()
+            or list(golden.parent.glob(f"{stem}.json"))
         ), f"{golden} has no case"

@@ -162,4 +162,3 @@ def _asked(subject: GatewayProxy, params: Mapping[str, Any]) -> bool:
     if subject.kind == "DaemonSet":
         return False
     return subject.gateway_class in params.get("classes", (subject.gateway_class,))
-

@@ -31,6 +31,7 @@ _MESH_POLICY_KINDS = (
     "security.istio.io/AuthorizationPolicy",
     "security.istio.io/RequestAuthentication",
 )
+_TELEMETRY_KINDS = ("telemetry.istio.io/Telemetry",)
 _NETWORK_POLICY_KINDS = (
     "networking.k8s.io/NetworkPolicy",
     "cilium.io/CiliumNetworkPolicy",
@@ -89,7 +90,9 @@ def _evidence(world: World, concern: str) -> str:
     if installation:
         return installation
     if concern in ("mesh-policies", "telemetry"):
-        kinds = _MESH_POLICY_KINDS if concern == "mesh-policies" else ("telemetry.istio.io/Telemetry",)
+        kinds = (
+            _MESH_POLICY_KINDS if concern == "mesh-policies" else ("telemetry.istio.io/Telemetry",)
+        )
         root = world.root_namespace
         return _first([r for r in index.of_kind(*kinds) if r.namespace == root])
     return ""

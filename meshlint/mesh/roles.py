@@ -14,7 +14,9 @@ from meshlint.model.workloads import PROXY_CONTAINER, Workload
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
 
-SCALABLE_KINDS = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "Rollout", "DeploymentConfig"})
+SCALABLE_KINDS = frozenset(
+    {"Deployment", "StatefulSet", "ReplicaSet", "Rollout", "DeploymentConfig"}
+)
 JOB_KINDS = frozenset({"Job", "CronJob"})
 
 ISTIO_GROUPS = (
@@ -53,7 +55,7 @@ def is_istiod(workload: Workload) -> bool:
 
 
 def is_gateway_proxy(workload: Workload) -> bool:
-    """Whether the pods are a gateway or waypoint proxy: by template annotation, argument or label."""
+    """Whether the pods are a gateway or waypoint: by template annotation, argument or label."""
     templates = workload.annotations.get("inject.istio.io/templates")
     if isinstance(templates, str) and "gateway" in (t.strip() for t in templates.split(",")):
         return True

@@ -19,7 +19,7 @@ from meshlint.model.workloads import Workload
 
 if TYPE_CHECKING:
     from meshlint.mesh.injection import Injection, Injector
-    from meshlint.mesh.proxy import EffectiveProxy
+    from meshlint.mesh.proxy import EffectiveProxy, Proxies
 
 
 class World:
@@ -34,7 +34,7 @@ class World:
         settings: Settings,
         reports: Callable[[str, Any, World], bool] | None = None,
     ) -> None:
-        self.index = index
+        self.index: Index = index
         self.settings = settings
         self._reports = reports
         self._subjects: dict[str, Sequence[Any]] = {}
@@ -117,7 +117,8 @@ class World:
         return self.proxies.of(workload)
 
     @cached_property
-    def proxies(self) -> Any:
+    def proxies(self) -> Proxies:
+        """The proxies that pods end up with."""
         from meshlint.mesh.proxy import Proxies
 
         return Proxies(self.index, self.installations, self.injector, self.settings)
@@ -132,5 +133,5 @@ class World:
         return known
 
     def reports(self, rule: str, subject: Any) -> bool:
-        """Whether another rule is enabled and reports this subject, so that one defect is said once."""
+        """Whether another rule is enabled and reports this subject: one defect is said once."""
         return self._reports is not None and self._reports(rule, subject, self)

@@ -1,1 +1,1 @@
-"""Kubernetes objects as checks see them: identity, pod templates, selectors, quantities, an index."""
+"""Kubernetes objects: identity, pod templates, selectors, quantities, an index over all."""

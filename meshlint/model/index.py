@@ -157,10 +157,10 @@ class Index:
 
     def services_of(self, workload: Workload) -> Sequence[Resource]:
         """Services of the workload's namespace that select its pods."""
-        found = []
-        for key, value in workload.labels.items():
-            if isinstance(value, str):
-                for service in self._services_by_label.get((workload.namespace, key, value), ()):
-                    if matches_labels(mapping(service.spec, "selector"), workload.labels):
-                        found.append(service)
-        return found
+        return [
+            service
+            for key, value in workload.labels.items()
+            if isinstance(value, str)
+            for service in self._services_by_label.get((workload.namespace, key, value), ())
+            if matches_labels(mapping(service.spec, "selector"), workload.labels)
+        ]

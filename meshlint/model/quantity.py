@@ -35,7 +35,7 @@ def parse_quantity(value: Any) -> Decimal | None:
         power = int(exponent[1:])
         return None if abs(power) > _MAX_EXPONENT else result.scaleb(power)
     if suffix in _BINARY:
-        return result * 1024 ** _BINARY[suffix]
+        return result * Decimal(1024 ** _BINARY[suffix])
     return result.scaleb(_DECIMAL[suffix]) if suffix else result
 
 

@@ -14,7 +14,7 @@ def get(value: Any, *path: str | int) -> Any:
     for step in path:
         if value.__class__ is dict:
             value = value.get(step)
-        elif value.__class__ is list and step.__class__ is int and -len(value) <= step < len(value):  # type: ignore[operator]
+        elif value.__class__ is list and step.__class__ is int and -len(value) <= step < len(value):
             value = value[step]
         else:
             return None

@@ -124,9 +124,7 @@ class Workload:
         return tuple(
             c
             for c in self.containers
-            if c.role == "init"
-            and c.name != PROXY_CONTAINER
-            and c.name not in MESH_INIT_CONTAINERS
+            if c.role == "init" and c.name != PROXY_CONTAINER and c.name not in MESH_INIT_CONTAINERS
         )
 
     @cached_property

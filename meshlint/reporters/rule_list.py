@@ -55,9 +55,8 @@ def _markdown(rules: Sequence[RuleInfo]) -> str:
     ]
     for rule in rules:
         profiles = ", ".join((*rule.profiles, "all"))
-        lines.append(
-            f"| `{rule.id}` | {rule.severity} | {profiles} | {rule.checklist or ''} | {rule.title} |"
-        )
+        cells = (f"`{rule.id}`", rule.severity, profiles, rule.checklist, rule.title)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
