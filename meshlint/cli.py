@@ -428,7 +428,7 @@ def _rule_infos(enabled: Sequence[EnabledRule], report: Report, format_name: str
                 title="A check crashed",
                 severity="error",
                 category="meshlint",
-                rationale="A rule could not look at an object; what it would have found is unknown.",
+                rationale="A rule could not look at an object; its findings there are missing.",
                 remediation="Report the bug with the object, or disable the rule for now.",
             )
         )

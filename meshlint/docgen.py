@@ -93,7 +93,7 @@ def _page(rule: Rule) -> Iterator[str]:
 def _context(rule: Rule) -> Iterator[str]:
     if rule.context == "related":
         yield (
-            "The rule looks at other objects too, and stays silent where those cannot be in the input."
+            "The rule looks at other objects too; it is silent where those cannot be in the input."
         )
         yield ""
     elif rule.context == "closed-world":

@@ -90,9 +90,7 @@ def _evidence(world: World, concern: str) -> str:
     if installation:
         return installation
     if concern in ("mesh-policies", "telemetry"):
-        kinds = (
-            _MESH_POLICY_KINDS if concern == "mesh-policies" else ("telemetry.istio.io/Telemetry",)
-        )
+        kinds = _MESH_POLICY_KINDS if concern == "mesh-policies" else _TELEMETRY_KINDS
         root = world.root_namespace
         return _first([r for r in index.of_kind(*kinds) if r.namespace == root])
     return ""
