@@ -43,6 +43,8 @@ class Label:
 
     location: Location
     primary: bool
+    hidden: bool
+    """The text of the line must not be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def frame_lines(
     """
     painter = _Painter(digits, color)
     room = max(_LABEL_ROOM, width - digits - 3)
-    hidden = any(label.location.hide_text for label in labels)
+    hidden = any(label.hidden for label in labels)
     one_document = len({label.location.document for label in labels}) == 1
     by_line: dict[int, list[Label]] = {}
     for label in labels:
@@ -120,7 +122,7 @@ def _line_rows(
     painter: _Painter, file: SourceFile, number: int, labels: Sequence[Label], room: int
 ) -> list[str]:
     line = file.line(number)
-    if any(label.location.hide_text for label in labels):
+    if any(label.hidden for label in labels):
         line, spans = _redacted(line, labels)
     else:
         spans = [_span(label, place_of(label.location)) for label in labels]

@@ -53,6 +53,7 @@ _DOCUMENT = """\
           "name": "meshlint",
           "version": %s,
           "semanticVersion": %s,
+          "informationUri": "https://pypi.org/project/meshlint/",
           "rules": %s
         }
       },

@@ -133,7 +133,7 @@ def _rows(
             said += f" {GLYPHS.dash} {'missing' if state == 'failed' else 'not checked'}: "
             room = None if in_full else width - margin - width_of(said)
             said += _listed(_with_state(entry, state), room)
-        first, *rest = _hanging(said, width - margin, 2)
+        first, *rest = wrap(said, width - margin, indent=2) or [""]
         lines.append(f"    {marks[state]} {ratio:>{ratio_width}} {first}")
         lines += [" " * margin + line for line in rest]
     return lines
@@ -178,7 +178,7 @@ def _not_checked(report: Report, context: ReportContext, width: int) -> list[str
         if concerns:
             reasons = [f"{concern}: {one_line(unmet[concern])}" for concern in sorted(concerns)]
             said += f" {GLYPHS.dash} {'; '.join(reasons)}"
-        lines += [f"    {line}" for line in _hanging(said, width - 4, 2)]
+        lines += [f"    {line}" for line in wrap(said, width - 4, indent=2)]
     return lines
 
 
@@ -213,7 +213,7 @@ def _skipped_in_short(skipped: Sequence[Skipped], width: int) -> list[str]:
     if not skipped:
         return []
     parts = [f"{one_line(reason)} ({len(held)})" for reason, held in _by_reason(skipped)]
-    return _hanging(f"Skipped: {', '.join(parts)}; -v lists them", width, 2)
+    return wrap(f"Skipped: {', '.join(parts)}; -v lists them", width, indent=2)
 
 
 def _skipped(skipped: Sequence[Skipped], color: bool) -> list[str]:
@@ -234,7 +234,7 @@ def _assumed_in_short(report: Report, width: int) -> list[str]:
             parts.append(f"{label} {', '.join(concerns)}")
     if not parts:
         return []
-    return _hanging(f"Input taken as {'; '.join(parts)}; -v says why", width, 2)
+    return wrap(f"Input taken as {'; '.join(parts)}; -v says why", width, indent=2)
 
 
 def _assumed(assumptions: Sequence[Assumption], context: ReportContext, width: int) -> list[str]:
@@ -242,7 +242,7 @@ def _assumed(assumptions: Sequence[Assumption], context: ReportContext, width: i
     for entry in sorted(assumptions, key=lambda entry: not entry.complete):
         mark, mark_color = (GLYPHS.passed, GREEN) if entry.complete else (GLYPHS.unknown, DIM)
         said = f"{one_line(entry.concern)} {GLYPHS.dash} {one_line(entry.reason)}"
-        first, *rest = _hanging(said, width - 4, 2)
+        first, *rest = wrap(said, width - 4, indent=2)
         lines.append(f"  {paint(mark, mark_color, context.color)} {first}")
         lines += [f"    {line}" for line in rest]
     if not lines:
@@ -263,12 +263,6 @@ def _listed(items: Sequence[str], room: int | None) -> str:
         if shown <= 1 or room is None or width_of(text) <= room:
             return text
         shown -= 1
-
-
-def _hanging(text: str, width: int, indent: int) -> list[str]:
-    """The text wrapped, lines after the first indented."""
-    first, *rest = wrap(text, width - indent) or [""]
-    return [first, *(" " * indent + line for line in rest)]
 
 
 def _count(count: int, noun: str, plural: str = "") -> str:

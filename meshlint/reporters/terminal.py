@@ -79,22 +79,27 @@ def width_of(text: str) -> int:
     return len(text) if text.isascii() else sum(map(char_width, text))
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """Lines of at most `width` columns, broken at blanks; a longer word is broken inside."""
+def wrap(text: str, width: int, indent: int = 0) -> list[str]:
+    """Lines of at most `width` columns, all but the first indented.
+
+    They break at blanks, and inside of words only where a word is longer than a line.
+    """
     lines: list[str] = []
     line = ""
     for word in text.split():
-        if line and width_of(line) + 1 + width_of(word) <= width:
+        if line.strip() and width_of(line) + 1 + width_of(word) <= width:
             line = f"{line} {word}"
             continue
-        if line:
+        if line.strip():
             lines.append(line)
-        while width_of(word) > width:
-            head = _head(word, width)
-            lines.append(head)
+        line = " " * indent if lines else ""
+        while width_of(line) + width_of(word) > width:
+            head = _head(word, width - width_of(line))
+            lines.append(line + head)
+            line = " " * indent
             word = word[len(head) :]
-        line = word
-    return [*lines, line] if line else lines
+        line += word
+    return [*lines, line] if line.strip() else lines
 
 
 def _head(word: str, width: int) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from meshlint.reporters.context import ReportContext
 
 _MAX_RELATED = 5
-_NOTE_LINES = 2
+_NOTE_LINES = 3
 
 _NEXT_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^\sa-z])")
 
@@ -65,13 +65,18 @@ def _diagnostic(finding: Finding, rule: RuleInfo | None, context: ReportContext)
     shown = finding.related
     if context.verbosity == 0 and len(shown) > _MAX_RELATED:
         shown = shown[:_MAX_RELATED]
-    by_file: dict[str, list[Label]] = {finding.location.file.path: []}
-    by_file[finding.location.file.path].append(Label(finding.location, primary=True))
-    for location in shown:
-        by_file.setdefault(location.file.path, []).append(Label(location, primary=False))
-    digits = len(
-        str(max(place_of(label.location).line for labels in by_file.values() for label in labels))
-    )
+    places = (finding.location, *shown)
+    hidden = {(place.file.path, place.document) for place in places if place.hide_text}
+    by_file: dict[str, list[Label]] = {}
+    for place in places:
+        by_file.setdefault(place.file.path, []).append(
+            Label(
+                place,
+                primary=place is finding.location,
+                hidden=(place.file.path, place.document) in hidden,
+            )
+        )
+    digits = len(str(max(place_of(place).line for place in places)))
 
     lines = _headline(finding, width, color)
     underline = SEVERITY_COLORS[finding.severity] if color else None
@@ -99,11 +104,11 @@ def _diagnostic(finding: Finding, rule: RuleInfo | None, context: ReportContext)
 
 def _headline(finding: Finding, width: int, color: bool) -> list[str]:
     kind = f"{finding.severity}[{finding.rule}]"
-    first, *more = wrap(f"{kind}: {one_line(finding.message)}", width - 4)
+    first, *more = wrap(f"{kind}: {one_line(finding.message)}", width, indent=4)
     painted = paint(kind, SEVERITY_COLORS[finding.severity], color)
     return [
         painted + paint(first[len(kind) :], BOLD, color),
-        *("    " + paint(line, BOLD, color) for line in more),
+        *(paint(line, BOLD, color) for line in more),
     ]
 
 
@@ -121,16 +126,15 @@ def _file_header(arrow: str, location: Location, digits: int, width: int, color:
 
 
 def _note(name: str, text: str, digits: int, width: int, color: bool) -> list[str]:
-    indent = " " * (digits + 1)
+    lead = " " * (digits + 1) + f"= {name}: "
+    room = width - len(lead)
+    first, *more = wrap(text, room)
+    if len(more) >= _NOTE_LINES:
+        more[_NOTE_LINES - 2 :] = [shorten(" ".join(more[_NOTE_LINES - 2 :]), room)]
     mark = paint("=", BLUE, color)
-    lines = wrap(text, width - len(f"{indent}= {name}: "))
-    if len(lines) > _NOTE_LINES:
-        room = width - len(f"{indent}= {name}: ")
-        lines[_NOTE_LINES - 1 :] = [shorten(" ".join(lines[_NOTE_LINES - 1 :]), room)]
-    hang = indent + " " * len(f"= {name}: ")
     return [
-        f"{indent}{mark} {paint(name + ':', BOLD, color)} {lines[0]}",
-        *(hang + line for line in lines[1:]),
+        " " * (digits + 1) + f"{mark} {paint(name + ':', BOLD, color)} {first}",
+        *(" " * len(lead) + line for line in more),
     ]
 
 
