@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from meshlint.engine import EnabledRule, reporting
 from meshlint.engine import run as run_rules
-from meshlint.findings import Report
+from meshlint.findings import Report, Skipped
 from meshlint.loading import Input, load
 from meshlint.mesh.settings import Settings
 from meshlint.mesh.world import World
@@ -65,7 +65,7 @@ def lint(request: Request) -> Result:
     report = Report(
         findings=outcome.findings,
         readiness=outcome.readiness,
-        skipped=loaded.skipped,
+        skipped=tuple(sorted((*loaded.skipped, *_unused_values(world)), key=_by_place)),
         assumptions=outcome.assumptions,
         files=loaded.file_count,
         documents=loaded.document_count,
@@ -73,6 +73,31 @@ def lint(request: Request) -> Result:
         rules=len(request.rules),
     )
     return Result(report, world, loaded.bad_paths, outcome.crashes)
+
+
+def _unused_values(world: World) -> Iterator[Skipped]:
+    """Values files that belong to no chart meshlint knows."""
+    index = world.index
+    installed = world.installations
+    used = {
+        record.document
+        for records in (
+            installed.control_planes,
+            installed.without_control_plane,
+            installed.gateways,
+            installed.node_agents,
+            installed.base_charts,
+        )
+        for record in records
+    }
+    for document in index.values_files:
+        path = document.file.path
+        if document not in used and path not in index.context_files:
+            yield Skipped(path, "Helm values", document.index)
+
+
+def _by_place(skipped: Skipped) -> tuple[str, int, str]:
+    return skipped.file, skipped.document or 0, skipped.reason
 
 
 def load_input(request: Request) -> Input:

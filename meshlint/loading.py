@@ -115,12 +115,16 @@ def load(
             answer_ = recognize(document.value, place)
             _add(loaded, document, (), document.value, answer_, is_own=is_own)
 
-    config_document = _single(loaded, mesh_config)
+    given = _single(loaded, mesh_config)
+    configs = [given, *loaded.mesh_configs] if given is not None else loaded.mesh_configs
+    for document in configs[1:]:
+        reason = "MeshConfig beside another one"
+        loaded.skipped.append(Skipped(document.file.path, reason, document.index))
     networks_document = _single(loaded, mesh_networks)
     index = Index(
         loaded.resources,
         values_files=loaded.values_files,
-        mesh_config=config_document or (loaded.mesh_configs[0] if loaded.mesh_configs else None),
+        mesh_config=configs[0] if configs else None,
         mesh_networks=networks_document,
         files=loaded.files,
         context_files=frozenset(context_files),
@@ -175,9 +179,11 @@ def _add(
         return
     if role == "helm-values":
         loaded.values_files.append(document)
-    elif role == "mesh-config":
+        return
+    if role == "mesh-config":
         loaded.mesh_configs.append(document)
-    elif role == "malformed":
+        return
+    if role == "malformed":
         _add_malformed(loaded, document, (*path, *recognition.path), recognition.reason)
         return
     if is_own and role != "empty":
