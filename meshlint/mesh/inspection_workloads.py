@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from meshlint.mesh.injection import Injection, Injector
 from meshlint.mesh.provenance import Place, Sourced
-from meshlint.mesh.proxy import EffectiveProxy, Proxies, Quantity, Resources
+from meshlint.mesh.proxy import EffectiveProxy, Proxies
+from meshlint.mesh.proxy_resources import Quantity, Resources
+from meshlint.model.index import Index
+from meshlint.model.resources import Resource
 from meshlint.model.values import integer
 from meshlint.model.workloads import Workload
 
 
-def inspect_workloads(
-    workloads: Iterable[Workload], injector: Injector, proxies: Proxies
-) -> list[dict[str, Any]]:
-    """One entry for each workload that is reported on, in input order.
+def inspect_workloads(index: Index, injector: Injector, proxies: Proxies) -> list[dict[str, Any]]:
+    """One entry for each workload that is reported on, in input order, Pods with owners included.
 
     `injected` is true, false or null (the input does not tell); `origins` maps the way to a value
     (`proxy.requests.cpu`) to `file:line`, or to the name of the default.
     """
-    return [
-        _workload(workload, injector.of(workload), proxies.of(workload))
-        for workload in workloads
-        if workload.resource.reported
-    ]
+    found = []
+    for resource in index.resources:
+        workload = index.workload_of(resource) or _owned_pod(resource)
+        if workload is not None and resource.reported:
+            found.append(_workload(workload, injector.of(workload), proxies.of(workload)))
+    return found
+
+
+def _owned_pod(resource: Resource) -> Workload | None:
+    # A Pod that something else made is no workload of its own, but it gets a proxy all the same.
+    if resource.group_kind != "core/Pod":
+        return None
+    return Workload(resource, resource.path, resource.value)
 
 
 def _workload(
