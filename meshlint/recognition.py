@@ -789,8 +789,7 @@ def _is_gitlab(value: Mapping[str, Any]) -> bool:
 
 
 def _is_provisioning(value: Mapping[str, Any]) -> bool:
-    version = value.get("apiVersion")
-    return isinstance(version, int) and "kind" not in value
+    return value.get("apiVersion").__class__ is int and "kind" not in value
 
 
 def _is_json_schema(value: Mapping[str, Any]) -> bool:
