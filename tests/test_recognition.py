@@ -555,9 +555,43 @@ def test_standard_input_has_no_place() -> None:
 # --------------------------------------------------------------------------------------- any shape
 
 KEYS = st.sampled_from(
-    "apiVersion kind metadata items spec services steps stages groups route receivers service global"
-    " resources patches path files configMapGenerator name hosts tasks op $schema type properties"
-    " pilot defaultConfig panels schemaVersion on jobs site content ui displayName".split()
+    [
+        "apiVersion",
+        "kind",
+        "metadata",
+        "items",
+        "spec",
+        "services",
+        "steps",
+        "stages",
+        "groups",
+        "route",
+        "receivers",
+        "service",
+        "global",
+        "resources",
+        "patches",
+        "path",
+        "files",
+        "configMapGenerator",
+        "name",
+        "hosts",
+        "tasks",
+        "op",
+        "$schema",
+        "type",
+        "properties",
+        "pilot",
+        "defaultConfig",
+        "panels",
+        "schemaVersion",
+        "on",
+        "jobs",
+        "site",
+        "content",
+        "ui",
+        "displayName",
+    ]
 )
 SCALARS = st.one_of(
     st.none(),
