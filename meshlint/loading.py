@@ -18,7 +18,7 @@ from meshlint.recognition import (
     template_language,
     unrendered,
 )
-from meshlint.sources import Candidate, Discovery, InputProblem, discover, read
+from meshlint.sources import EMPTY, Candidate, Discovery, InputProblem, discover, read
 from meshlint.text import SourceFile, Span
 
 
@@ -96,8 +96,10 @@ def load(
             if language and any(problem.kind == "syntax" for problem in result.problems):
                 if is_own:
                     loaded.skipped.append(Skipped(file.path, language))
-            else:
+            elif result.documents or result.problems:
                 parsed.append((candidate, result, is_own))
+            elif is_own:
+                loaded.skipped.append(Skipped(file.path, EMPTY))
         if progress is not None:
             progress(number, total)
 
