@@ -34,11 +34,11 @@ _ROLES = {
 
 
 def summary_lines(report: Report, context: ReportContext) -> list[str]:
-    """The summary, in lines that fit the terminal; names of files are never cut."""
+    """The summary, in lines that fit the terminal; names of files and the table of items are never cut."""
     width = max(MIN_WIDTH, context.width)
     verbose = context.verbosity > 0
     blocks = [
-        _counts(report, context.color),
+        _counts(report, context.color, width),
         _readiness(report, context, width),
         *(
             [_skipped(report.skipped, context.color), _assumed(report.assumptions, context, width)]
@@ -52,17 +52,18 @@ def summary_lines(report: Report, context: ReportContext) -> list[str]:
     return lines
 
 
-def _counts(report: Report, color: bool) -> list[str]:
+def _counts(report: Report, color: bool, width: int) -> list[str]:
     checked = (
         f"checked {_count(report.resources, 'resource')} in {_count(report.files, 'file')} "
         f"({_count(report.documents, 'document')}) with {_count(report.rules, 'rule')}"
     )
     if not report.findings:
+        mark, said = f"{GLYPHS.passed} ", "No findings"
         if report.resources == 0:
-            return [f"{paint('Nothing was linted', BOLD, color)}: {checked}"]
-        return [
-            f"{paint(GLYPHS.passed, GREEN, color)} {paint('No findings', BOLD, color)}: {checked}"
-        ]
+            mark, said = "", "Nothing was linted"
+        first, *more = wrap(f"{mark}{said}: {checked}", width, indent=2)
+        rest = first.removeprefix(mark + said)
+        return [paint(mark, GREEN, color) + paint(said, BOLD, color) + rest, *more]
     found = Counter(finding.severity for finding in report.findings)
     nouns = {
         "error": ("error", "errors"),
@@ -75,7 +76,7 @@ def _counts(report: Report, color: bool) -> list[str]:
         if found[severity]
     ]
     total = paint(_count(len(report.findings), "finding"), BOLD, color)
-    return [f"{total}: {', '.join(parts)}", checked]
+    return [f"{total}: {', '.join(parts)}", *wrap(checked, width, indent=2)]
 
 
 # ------------------------------------------------------------------------------------ readiness
@@ -87,12 +88,12 @@ def _readiness(report: Report, context: ReportContext, width: int) -> list[str]:
         subjects = [entry for entry in report.readiness if entry.role == role and entry.items]
         if subjects:
             states = Counter(map(_state, subjects))
-            head = f"  {_count(len(subjects), *nouns)}: {states['passed']:,} ready"
+            head = f"{_count(len(subjects), *nouns)}: {states['passed']:,} ready"
             if states["failed"]:
                 head += f", {states['failed']:,} not ready"
             if states["not-checked"]:
                 head += f", {states['not-checked']:,} not fully checked"
-            lines.append(head)
+            lines += _indented(2, wrap(head, width - 2, indent=2))
             lines += _subjects(subjects, context, width)
     if not lines:
         return []
@@ -135,7 +136,7 @@ def _rows(
             said += _listed(_with_state(entry, state), room)
         first, *rest = wrap(said, width - margin, indent=2) or [""]
         lines.append(f"    {marks[state]} {ratio:>{ratio_width}} {first}")
-        lines += [" " * margin + line for line in rest]
+        lines += _indented(margin, rest)
     return lines
 
 
@@ -168,7 +169,8 @@ def _not_checked(report: Report, context: ReportContext, width: int) -> list[str
     if not held:
         return []
     unmet = {entry.concern: entry.reason for entry in report.assumptions if not entry.complete}
-    lines = ["  not checked, because the input may be incomplete"]
+    title = "not checked, input may be incomplete"
+    lines = _indented(2, wrap(title, width - 2, indent=2))
     for item in sorted(held):
         subjects = ", ".join(
             _count(held[item][role], *nouns) for role, nouns in _ROLES.items() if held[item][role]
@@ -178,7 +180,7 @@ def _not_checked(report: Report, context: ReportContext, width: int) -> list[str
         if concerns:
             reasons = [f"{concern}: {one_line(unmet[concern])}" for concern in sorted(concerns)]
             said += f" {GLYPHS.dash} {'; '.join(reasons)}"
-        lines += [f"    {line}" for line in wrap(said, width - 4, indent=2)]
+        lines += _indented(4, wrap(said, width - 4, indent=2))
     return lines
 
 
@@ -244,7 +246,7 @@ def _assumed(assumptions: Sequence[Assumption], context: ReportContext, width: i
         said = f"{one_line(entry.concern)} {GLYPHS.dash} {one_line(entry.reason)}"
         first, *rest = wrap(said, width - 4, indent=2)
         lines.append(f"  {paint(mark, mark_color, context.color)} {first}")
-        lines += [f"    {line}" for line in rest]
+        lines += _indented(4, rest)
     if not lines:
         return []
     title = "What the input was taken as complete for"
@@ -252,6 +254,10 @@ def _assumed(assumptions: Sequence[Assumption], context: ReportContext, width: i
 
 
 # -------------------------------------------------------------------------------------- wording
+
+
+def _indented(columns: int, lines: Sequence[str]) -> list[str]:
+    return [" " * columns + line for line in lines]
 
 
 def _listed(items: Sequence[str], room: int | None) -> str:
