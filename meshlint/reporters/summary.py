@@ -34,7 +34,7 @@ _ROLES = {
 
 
 def summary_lines(report: Report, context: ReportContext) -> list[str]:
-    """The summary, in lines that fit the terminal; names of files and the table of items are never cut."""
+    """The summary, in lines that fit the terminal, names of files and the table of items apart."""
     width = max(MIN_WIDTH, context.width)
     verbose = context.verbosity > 0
     blocks = [
