@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from meshlint.reporters.places import Place, place_of
 from meshlint.reporters.terminal import (
     BLUE,
     GLYPHS,
@@ -24,6 +23,7 @@ from meshlint.reporters.terminal import (
 
 if TYPE_CHECKING:
     from meshlint.findings import Location
+    from meshlint.reporters.places import Place
     from meshlint.text import SourceFile
 
 HIDDEN = f"{GLYPHS.left_quote}not shown: Secret{GLYPHS.right_quote}"
@@ -42,6 +42,7 @@ class Label:
     """A place to underline."""
 
     location: Location
+    place: Place
     primary: bool
     hidden: bool
     """The text of the line must not be shown."""
@@ -80,7 +81,7 @@ def frame_lines(
     one_document = len({label.location.document for label in labels}) == 1
     by_line: dict[int, list[Label]] = {}
     for label in labels:
-        by_line.setdefault(place_of(label.location).line, []).append(label)
+        by_line.setdefault(label.place.line, []).append(label)
     lines = [painter.gutter()]
     previous = 0
     for number in sorted(by_line):
@@ -125,7 +126,7 @@ def _line_rows(
     if any(label.hidden for label in labels):
         line, spans = _redacted(line, labels)
     else:
-        spans = [_span(label, place_of(label.location)) for label in labels]
+        spans = [_span(label) for label in labels]
     rows = []
     pending = sorted(spans, key=lambda span: (not span.label.primary, span.start))
     while pending:
@@ -135,8 +136,8 @@ def _line_rows(
     return rows
 
 
-def _span(label: Label, place: Place) -> _Span:
-    return _Span(place.column - 1, place.end_column - 1, label)
+def _span(label: Label) -> _Span:
+    return _Span(label.place.column - 1, label.place.end_column - 1, label)
 
 
 def _redacted(line: str, labels: Sequence[Label]) -> tuple[str, list[_Span]]:
@@ -153,7 +154,7 @@ def _redacted(line: str, labels: Sequence[Label]) -> tuple[str, list[_Span]]:
     shown = f"{found.group()} {HIDDEN}"
     spans = []
     for label in labels:
-        span = _span(label, place_of(label.location))
+        span = _span(label)
         if span.end > found.end():
             span = _Span(found.end() + 1, len(shown), label)
         spans.append(span)

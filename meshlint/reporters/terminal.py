@@ -84,22 +84,31 @@ def wrap(text: str, width: int, indent: int = 0) -> list[str]:
 
     They break at blanks, and inside of words only where a word is longer than a line.
     """
-    lines: list[str] = []
-    line = ""
-    for word in text.split():
-        if line.strip() and width_of(line) + 1 + width_of(word) <= width:
-            line = f"{line} {word}"
+    words = text.split()
+    whole = " ".join(words)
+    if width_of(whole) <= width:
+        return [whole] if words else []
+    lines = []
+    line: list[str] = []
+    margin = used = 0
+    for word in words:
+        length = width_of(word)
+        if line and used + 1 + length <= width:
+            line.append(word)
+            used += 1 + length
             continue
-        if line.strip():
-            lines.append(line)
-        line = " " * indent if lines else ""
-        while width_of(line) + width_of(word) > width:
-            head = _head(word, width - width_of(line))
-            lines.append(line + head)
-            line = " " * indent
+        if line:
+            lines.append(" " * margin + " ".join(line))
+            margin = indent
+        while margin + length > width:
+            head = _head(word, width - margin)
+            lines.append(" " * margin + head)
+            margin = indent
             word = word[len(head) :]
-        line += word
-    return [*lines, line] if line.strip() else lines
+            length = width_of(word)
+        line = [word]
+        used = margin + length
+    return [*lines, " " * margin + " ".join(line)]
 
 
 def _head(word: str, width: int) -> str:
@@ -112,10 +121,12 @@ def _head(word: str, width: int) -> str:
 
 
 def shorten(text: str, width: int) -> str:
-    """The text, or as much of it as fits with a mark at its end that says there is more."""
+    """The text, or as many of its words as fit with a mark at the end that says there is more."""
     if width_of(text) <= width:
         return text
-    return _head(text, max(1, width - 1)).rstrip() + GLYPHS.more
+    head = _head(text, max(1, width - 1))
+    whole, blank, _ = head.rpartition(" ")
+    return (whole if blank else head) + GLYPHS.more
 
 
 BOLD = "1"

@@ -23,7 +23,7 @@ from meshlint.reporters.terminal import (
 )
 
 if TYPE_CHECKING:
-    from meshlint.findings import Finding, Location, Report, RuleInfo
+    from meshlint.findings import Finding, Report, RuleInfo
     from meshlint.reporters.context import ReportContext
 
 _MAX_RELATED = 5
@@ -65,18 +65,21 @@ def _diagnostic(finding: Finding, rule: RuleInfo | None, context: ReportContext)
     shown = finding.related
     if context.verbosity == 0 and len(shown) > _MAX_RELATED:
         shown = shown[:_MAX_RELATED]
-    places = (finding.location, *shown)
-    hidden = {(place.file.path, place.document) for place in places if place.hide_text}
-    by_file: dict[str, list[Label]] = {}
-    for place in places:
-        by_file.setdefault(place.file.path, []).append(
-            Label(
-                place,
-                primary=place is finding.location,
-                hidden=(place.file.path, place.document) in hidden,
-            )
+    locations = (finding.location, *shown)
+    hidden = {(found.file.path, found.document) for found in locations if found.hide_text}
+    labels = [
+        Label(
+            location,
+            place_of(location),
+            primary=index == 0,
+            hidden=(location.file.path, location.document) in hidden,
         )
-    digits = len(str(max(place_of(place).line for place in places)))
+        for index, location in enumerate(locations)
+    ]
+    by_file: dict[str, list[Label]] = {}
+    for label in labels:
+        by_file.setdefault(label.location.file.path, []).append(label)
+    digits = len(str(max(label.place.line for label in labels)))
 
     lines = _headline(finding, width, color)
     underline = SEVERITY_COLORS[finding.severity] if color else None
@@ -84,7 +87,7 @@ def _diagnostic(finding: Finding, rule: RuleInfo | None, context: ReportContext)
         arrow = "-->" if labels[0].primary else ":::"
         if not labels[0].primary:
             lines.append(paint(" " * digits + " |", BLUE, color))
-        lines += _file_header(arrow, labels[0].location, digits, width, color)
+        lines += _file_header(arrow, labels[0], digits, width, color)
         lines += frame_lines(labels[0].location.file, labels, digits, width, underline)
 
     notes = []
@@ -112,8 +115,8 @@ def _headline(finding: Finding, width: int, color: bool) -> list[str]:
     ]
 
 
-def _file_header(arrow: str, location: Location, digits: int, width: int, color: bool) -> list[str]:
-    place = place_of(location)
+def _file_header(arrow: str, label: Label, digits: int, width: int, color: bool) -> list[str]:
+    location, place = label.location, label.place
     where = f"{visible(location.file.path)}:{place.line}:{place.column}"
     head = " " * digits + paint(arrow, BLUE, color) + " " + where
     if location.resource is None or not str(location.resource):
