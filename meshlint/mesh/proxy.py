@@ -531,9 +531,10 @@ def _written_concurrency(
     container: Container, home: Place, environment: Mapping[str, Sourced[str]]
 ) -> Sourced[int | None]:
     arguments = [item for item in items(container.value, "args") if isinstance(item, str)]
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for number, argument in enumerate(arguments):
         name, _, value = argument.partition("=")
         if name == "--concurrency":
+            following = arguments[number + 1] if number + 1 < len(arguments) else ""
             return Sourced(count(value or following), home)
     config = environment.get("PROXY_CONFIG")
     if config is not None:
