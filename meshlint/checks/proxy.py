@@ -1,0 +1,232 @@
+"""The injected proxy: are its settings what somebody meant, and do they take effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from meshlint.checks.hits import at, listed, there
+from meshlint.findings import Hit, Path
+from meshlint.mesh.injection import scalar_map
+from meshlint.mesh.installations.records import ControlPlane, GatewayProxy
+from meshlint.mesh.provenance import Place, Sourced
+from meshlint.mesh.proxy import NATIVE_ANNOTATION, RESOURCE_ANNOTATIONS, EffectiveProxy
+from meshlint.mesh.proxy_config import CONFIG_ANNOTATION
+from meshlint.mesh.proxy_resources import Part, Quantity, key
+from meshlint.mesh.world import World
+from meshlint.model.quantity import parse_quantity
+from meshlint.model.values import mapping
+from meshlint.model.workloads import Workload
+
+RESOURCES = {"cpu": "CPU", "memory": "memory"}
+"""Resources of the proxy that are looked at, as messages name them."""
+
+_PARTS: Mapping[Part, str] = {"requests": "request", "limits": "limit"}
+
+
+def _short(annotation: str) -> str:
+    return annotation.rpartition("/")[2]
+
+
+# ---------------------------------------------------------------------------------- annotations
+
+
+def annotation_set_incomplete(
+    subject: Workload, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """One to three of the four resource annotations, and mesh defaults that they take away."""
+    proxy = world.proxy(subject)
+    if proxy is None or proxy.cause is None or not proxy.annotations:
+        return
+    lost = []
+    switched_off: Place | None = None
+    for part, resource in RESOURCE_ANNOTATIONS.values():
+        name = key(part, resource)
+        if name not in params["required"] or not _is_lost(proxy, part, resource):
+            continue
+        default = proxy.lost.get(name)
+        shown = f" (mesh default {default.value})" if default is not None else ""
+        lost.append(f"{RESOURCES[resource]} {_PARTS[part]}{shown}")
+        switched_off = switched_off or (default.place if default is not None else None)
+    if lost:
+        present = listed([_short(name) for name in proxy.annotations])
+        yield at(
+            proxy.cause,
+            {"present": present, "lost": listed(lost)},
+            there(switched_off, "a mesh default that is switched off"),
+            on_key=True,
+        )
+
+
+def _is_lost(proxy: EffectiveProxy, part: Part, resource: str) -> bool:
+    # Where the control plane is not known, its defaults are not either; the value is unset anyway.
+    had_default = key(part, resource) in proxy.lost or proxy.plane is None
+    return had_default and proxy.resources.missing(part, resource)
+
+
+def annotation_quantity_invalid(
+    subject: Workload, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Resource annotations that hold no quantity, or a negative one."""
+    annotations = scalar_map(subject.annotations)
+    for name in RESOURCE_ANNOTATIONS:
+        value = annotations.get(name)
+        if value is None:
+            continue
+        amount = parse_quantity(value)
+        if amount is None or amount < 0:
+            yield Hit(
+                (*subject.annotations_path, name),
+                {"annotation": name, "value": value},
+                message="default" if amount is None else "negative",
+            )
+
+
+def annotation_misplaced(
+    subject: Workload, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Proxy annotations on the object that makes pods, where nothing reads them."""
+    if subject.kind == "Pod":
+        return
+    template = world.autoscaling.template_of(subject)
+    root = subject.resource.path
+    blocks: dict[Path, str] = {(*root, "metadata", "annotations"): f"the {subject.kind}"}
+    if subject.kind == "CronJob":
+        path = (*root, "spec", "jobTemplate", "metadata", "annotations")
+        blocks[path] = "the jobTemplate"
+    for path, owner in blocks.items():
+        misplaced = [
+            name
+            for name in mapping(subject.resource.document.value, *path)
+            if _tunes_proxy(name) and name not in template.annotations
+        ]
+        if misplaced:
+            yield Hit(
+                (*path, misplaced[0]),
+                {
+                    "names": listed(misplaced),
+                    "them": "it" if len(misplaced) == 1 else "them",
+                    "owner": owner,
+                    "home": ".".join(map(str, subject.annotations_path[len(root) :])),
+                },
+                on_key=True,
+            )
+
+
+def _tunes_proxy(name: Any) -> bool:
+    return isinstance(name, str) and (
+        name.startswith(("sidecar.istio.io/proxy", "traffic.sidecar.istio.io/"))
+        or name in (NATIVE_ANNOTATION, CONFIG_ANNOTATION)
+    )
+
+
+def annotation_ineffective(
+    subject: Workload | GatewayProxy, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Resource annotations on pods that get no sidecar, or a proxy that does not read them."""
+    names = [name for name in RESOURCE_ANNOTATIONS if name in subject.annotations]
+    if not names:
+        return
+    shown = listed([_short(name) for name in names])
+    if isinstance(subject, GatewayProxy):
+        if subject.annotations_place is not None:
+            place = subject.annotations_place.below(names[0])
+            yield at(place, {"names": shown}, message="gateway", on_key=True)
+        return
+    injection = world.injection(subject)
+    if injection.answer == "no":
+        yield Hit(
+            (*subject.annotations_path, names[0]),
+            {"names": shown, "reason": injection.reason},
+            there(injection.place, injection.reason),
+            message="ambient" if injection.mode == "ambient" else "default",
+            on_key=True,
+        )
+
+
+# ------------------------------------------------------------------------------ pairs of values
+
+
+def request_above_limit(
+    subject: Workload | ControlPlane, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """A request above the limit that is set beside it."""
+    for resource in RESOURCES:
+        pair = _set_together(subject, world, resource)
+        if pair is None or not _exceeds(*pair):
+            continue
+        request, limit = pair
+        message = "installation" if isinstance(subject, ControlPlane) else "default"
+        if request.place is not None:
+            yield _contradiction(request, resource, request, limit, message)
+        else:
+            yield _contradiction(limit, resource, request, limit, message)
+
+
+def _set_together(
+    subject: Workload | ControlPlane, world: World, resource: str
+) -> tuple[Sourced[Any], Sourced[Any]] | None:
+    """Request and limit that come from one step; those of an installation belong to it alone."""
+    if isinstance(subject, ControlPlane):
+        block = subject.proxy_resources
+        if block is None or resource not in block.requests or resource not in block.limits:
+            return None
+        return block.requests[resource], block.limits[resource]
+    pair = _effective_pair(subject, world, resource)
+    if pair is None or pair[0].step != pair[1].step:
+        return None
+    if pair[0].step not in ("annotation", "container"):
+        return None
+    return pair[0].origin, pair[1].origin
+
+
+def _effective_pair(
+    subject: Workload, world: World, resource: str
+) -> tuple[Quantity, Quantity] | None:
+    proxy = world.proxy(subject)
+    if proxy is None or resource not in proxy.requests or resource not in proxy.limits:
+        return None
+    return proxy.requests[resource], proxy.limits[resource]
+
+
+def container_request_above_inherited_limit(
+    subject: Workload, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Pairs of request and limit of which the template's container sets one and inherits one."""
+    inherited = ("annotation", "global")
+    for resource in RESOURCES:
+        pair = _effective_pair(subject, world, resource)
+        if pair is None or not _exceeds(pair[0].origin, pair[1].origin):
+            continue
+        request, limit = pair
+        if request.step == "container" and limit.step in inherited:
+            yield _contradiction(request.origin, resource, request.origin, limit.origin, "default")
+        elif limit.step == "container" and request.step in inherited:
+            yield _contradiction(limit.origin, resource, request.origin, limit.origin, "limit")
+
+
+def _exceeds(request: Sourced[Any], limit: Sourced[Any]) -> bool:
+    wanted, most = parse_quantity(request.value), parse_quantity(limit.value)
+    return wanted is not None and most is not None and wanted > most
+
+
+def _contradiction(
+    decided: Sourced[Any],
+    resource: str,
+    request: Sourced[Any],
+    limit: Sourced[Any],
+    message: str,
+) -> Hit:
+    assert decided.place is not None, "no default stands above another default"
+    other, word = (limit, "limit") if decided is request else (request, "request")
+    return at(
+        decided.place,
+        {
+            "resource": RESOURCES[resource],
+            "request": request.value,
+            "limit": limit.value,
+            "origin": f" ({other.default})" if other.is_default and other.default else "",
+        },
+        there(other.place, f"the {word} is {other.value}"),
+        message=message,
+    )
