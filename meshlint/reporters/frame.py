@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from meshlint.reporters.terminal import (
     BLUE,
-    GLYPHS,
     TAB,
+    Glyph,
     char_width,
     one_line,
     paint,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from meshlint.reporters.places import Place
     from meshlint.text import SourceFile
 
-HIDDEN = f"{GLYPHS.left_quote}not shown: Secret{GLYPHS.right_quote}"
+HIDDEN = f"{Glyph.left_quote}not shown: Secret{Glyph.right_quote}"
 
 # Room a label needs before it is worth starting it below its underline instead of further left.
 _LABEL_ROOM = 32
@@ -194,8 +194,8 @@ def _visible_part(
         first, last = _window(columns, start, end, room)
     shift = columns[first] - (1 if first else 0)
     limit = columns[last] - shift
-    before = GLYPHS.more if first else ""
-    after = GLYPHS.more if last < len(shown) else ""
+    before = Glyph.more if first else ""
+    after = Glyph.more if last < len(shown) else ""
     text = before + "".join(shown[first:last]) + after
     marks = []
     outside = []

@@ -10,10 +10,10 @@ from meshlint.findings import SEVERITIES
 from meshlint.reporters.terminal import (
     BOLD,
     DIM,
-    GLYPHS,
     GREEN,
     MIN_WIDTH,
     SEVERITY_COLORS,
+    Glyph,
     one_line,
     paint,
     visible,
@@ -58,7 +58,7 @@ def _counts(report: Report, color: bool, width: int) -> list[str]:
         f"({_count(report.documents, 'document')}) with {_count(report.rules, 'rule')}"
     )
     if not report.findings:
-        mark, said = f"{GLYPHS.passed} ", "No findings"
+        mark, said = f"{Glyph.passed} ", "No findings"
         if report.resources == 0:
             mark, said = "", "Nothing was linted"
         first, *more = wrap(f"{mark}{said}: {checked}", width, indent=2)
@@ -111,7 +111,7 @@ def _subjects(subjects: Sequence[Readiness], context: ReportContext, width: int)
     lines = _tally(subjects)
     lines += _rows(failed[:_MAX_SUBJECTS], context.color, width)
     if len(failed) > _MAX_SUBJECTS:
-        lines.append(f"    {GLYPHS.more} {len(failed) - _MAX_SUBJECTS} more (-v lists all)")
+        lines.append(f"    {Glyph.more} {len(failed) - _MAX_SUBJECTS} more (-v lists all)")
     return lines
 
 
@@ -119,9 +119,9 @@ def _rows(
     subjects: Sequence[Readiness], color: bool, width: int, in_full: bool = False
 ) -> list[str]:
     marks = {
-        "passed": paint(GLYPHS.passed, GREEN, color),
-        "failed": paint(GLYPHS.failed, SEVERITY_COLORS["error"], color),
-        "not-checked": paint(GLYPHS.unknown, SEVERITY_COLORS["warning"], color),
+        "passed": paint(Glyph.passed, GREEN, color),
+        "failed": paint(Glyph.failed, SEVERITY_COLORS["error"], color),
+        "not-checked": paint(Glyph.unknown, SEVERITY_COLORS["warning"], color),
     }
     ratios = [f"{len(_with_state(entry, 'passed'))}/{len(entry.items)}" for entry in subjects]
     ratio_width = max(map(len, ratios), default=0)
@@ -131,7 +131,7 @@ def _rows(
         said = one_line(str(entry.subject))
         state = _state(entry)
         if state != "passed":
-            said += f" {GLYPHS.dash} {'missing' if state == 'failed' else 'not checked'}: "
+            said += f" {Glyph.dash} {'missing' if state == 'failed' else 'not checked'}: "
             room = None if in_full else width - margin - width_of(said)
             said += _listed(_with_state(entry, state), room)
         first, *rest = wrap(said, width - margin, indent=2) or [""]
@@ -175,11 +175,11 @@ def _not_checked(report: Report, context: ReportContext, width: int) -> list[str
         subjects = ", ".join(
             _count(held[item][role], *nouns) for role, nouns in _ROLES.items() if held[item][role]
         )
-        said = f"{GLYPHS.unknown} {item} of {subjects}"
+        said = f"{Glyph.unknown} {item} of {subjects}"
         concerns = {rule.concern for rule in context.rules if rule.checklist == item} & set(unmet)
         if concerns:
             reasons = [f"{concern}: {one_line(unmet[concern])}" for concern in sorted(concerns)]
-            said += f" {GLYPHS.dash} {'; '.join(reasons)}"
+            said += f" {Glyph.dash} {'; '.join(reasons)}"
         lines += _indented(4, wrap(said, width - 4, indent=2))
     return lines
 
@@ -242,8 +242,8 @@ def _assumed_in_short(report: Report, width: int) -> list[str]:
 def _assumed(assumptions: Sequence[Assumption], context: ReportContext, width: int) -> list[str]:
     lines = []
     for entry in sorted(assumptions, key=lambda entry: not entry.complete):
-        mark, mark_color = (GLYPHS.passed, GREEN) if entry.complete else (GLYPHS.unknown, DIM)
-        said = f"{one_line(entry.concern)} {GLYPHS.dash} {one_line(entry.reason)}"
+        mark, mark_color = (Glyph.passed, GREEN) if entry.complete else (Glyph.unknown, DIM)
+        said = f"{one_line(entry.concern)} {Glyph.dash} {one_line(entry.reason)}"
         first, *rest = wrap(said, width - 4, indent=2)
         lines.append(f"  {paint(mark, mark_color, context.color)} {first}")
         lines += _indented(4, rest)

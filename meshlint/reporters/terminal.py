@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 
 from meshlint.findings import Severity, printable
 
 
-@dataclass(frozen=True, slots=True)
-class Glyphs:
+class Glyph:
     """Every character outside ASCII that text output adds of its own accord."""
 
-    passed: str = "✔"
-    failed: str = "✗"
-    unknown: str = "?"
-    more: str = "…"
-    dash: str = "—"
-    separator: str = "·"
-    left_quote: str = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
-    right_quote: str = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
+    passed = "✔"
+    failed = "✗"
+    unknown = "?"
+    more = "…"
+    dash = "—"
+    separator = "·"
+    left_quote = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
+    right_quote = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 
-
-GLYPHS = Glyphs()
 
 TO_ASCII = str.maketrans(
     {
-        GLYPHS.passed: "+",
-        GLYPHS.failed: "x",
-        GLYPHS.more: "~",
-        GLYPHS.dash: "-",
-        GLYPHS.separator: "|",
-        GLYPHS.left_quote: "<",
-        GLYPHS.right_quote: ">",
+        Glyph.passed: "+",
+        Glyph.failed: "x",
+        Glyph.more: "~",
+        Glyph.dash: "-",
+        Glyph.separator: "|",
+        Glyph.left_quote: "<",
+        Glyph.right_quote: ">",
     }
 )
 """For `str.translate` where the output's encoding lacks the glyphs. One column each, so that what
@@ -126,7 +122,7 @@ def shorten(text: str, width: int) -> str:
         return text
     head = _head(text, max(1, width - 1))
     whole, blank, _ = head.rpartition(" ")
-    return (whole if blank else head) + GLYPHS.more
+    return (whole if blank else head) + Glyph.more
 
 
 BOLD = "1"

@@ -11,9 +11,9 @@ from meshlint.reporters.terminal import (
     BLUE,
     BOLD,
     DIM,
-    GLYPHS,
     MIN_WIDTH,
     SEVERITY_COLORS,
+    Glyph,
     one_line,
     paint,
     shorten,
@@ -124,7 +124,7 @@ def _file_header(arrow: str, label: Label, digits: int, width: int, color: bool)
     resource = one_line(str(location.resource))
     margin = digits + len(arrow) + 1
     if margin + width_of(where) + 3 + width_of(resource) <= width:
-        return [head + paint(f" {GLYPHS.separator} {resource}", DIM, color)]
+        return [head + paint(f" {Glyph.separator} {resource}", DIM, color)]
     return [head, " " * margin + paint(shorten(resource, width - margin), DIM, color)]
 
 
