@@ -25,7 +25,7 @@ from meshlint.findings import (
     TextHit,
     printable,
 )
-from meshlint.mesh.autoscaling import Autoscaler
+from meshlint.mesh.autoscaling import AUTOSCALER_KINDS, Autoscaler, make_autoscaler
 from meshlint.mesh.installations.records import ControlPlane, GatewayProxy
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
@@ -397,6 +397,8 @@ def _named(record: ControlPlane | GatewayProxy) -> ResourceRef:
 def _judged(world: World, subject: Any) -> Any:
     if isinstance(subject, Workload | ControlPlane | GatewayProxy):
         return subject
+    if isinstance(subject, Resource) and subject.group_kind in AUTOSCALER_KINDS:
+        return world.autoscaling.target_of(make_autoscaler(subject))
     if isinstance(subject, Autoscaler):
         return world.autoscaling.target_of(subject)
     return None
