@@ -17,7 +17,7 @@ from report_samples import CART, DEPLOYMENT, RULES, at, finding, shop_report
 
 from meshlint.findings import Finding, Location, Report, RuleInfo
 from meshlint.reporters import FORMATS, ReportContext
-from meshlint.reporters.terminal import TO_ASCII, width_of
+from meshlint.reporters.terminal import TO_ASCII, width_of, wrap
 from meshlint.text import SourceFile, Span
 
 COLORS = re.compile(r"\x1b\[[0-9;]*m")
@@ -543,6 +543,14 @@ UNUSUAL = SourceFile(
 )
 def test_unusual_text(found: Finding, expected: str) -> None:
     assert frame(found) == shown(expected)
+
+
+def test_long_words_stay_whole_but_scripts_without_blanks_are_wrapped() -> None:
+    path = "/etc/istio/proxy/a-file-with-a-name-that-is-longer-than-the-terminal.yaml"
+    assert wrap(f"see {path} there", 40, indent=2) == ["see", f"  {path}", "  there"]
+    assert wrap("\u8a9e" * 25, 40, indent=2) == ["\u8a9e" * 20, "  " + "\u8a9e" * 5]
+    assert wrap("one two  three\n four", 9, indent=2) == ["one two", "  three", "  four"]
+    assert wrap(" ", 9) == []
 
 
 def test_place_on_several_lines_shows_the_first() -> None:

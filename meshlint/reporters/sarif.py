@@ -246,14 +246,14 @@ def _location(location: Location, context: ReportContext) -> dict[str, Any]:
 
 
 def _uri(path: str, context: ReportContext) -> str:
-    """A percent-encoded URI, relative to the root of the repository for files below it."""
+    """A percent-encoded URI relative to the root of the repository."""
     full = os.path.normpath(os.path.join(context.working_directory, path))  # noqa: PTH118
-    root = os.path.normpath(context.repository or context.working_directory or os.curdir)
-    if os.path.isabs(full):  # noqa: PTH117
-        inside = os.path.join(root, "")  # noqa: PTH118
-        if not full.startswith(inside):
-            return PurePath(full).as_uri()
-        full = full[len(inside) :]
+    root = context.repository or context.working_directory
+    if os.path.isabs(full) and root:  # noqa: PTH117
+        try:
+            full = os.path.relpath(full, root)
+        except ValueError:
+            return PurePath(full).as_uri()  # on another drive
     raw = full.replace(os.sep, "/")
     try:
         # Names that are no UTF-8 come from the file system with their bytes as lone surrogates.

@@ -76,9 +76,10 @@ def width_of(text: str) -> int:
 
 
 def wrap(text: str, width: int, indent: int = 0) -> list[str]:
-    """Lines of at most `width` columns, all but the first indented.
+    """Lines of `width` columns, all but the first indented.
 
-    They break at blanks, and inside of words only where a word is longer than a line.
+    They break at blanks. A longer word, such as a path, stays whole so that it can be copied; one
+    that is not ASCII is broken, because many scripts have no blanks.
     """
     words = text.split()
     whole = " ".join(words)
@@ -96,7 +97,7 @@ def wrap(text: str, width: int, indent: int = 0) -> list[str]:
         if line:
             lines.append(" " * margin + " ".join(line))
             margin = indent
-        while margin + length > width:
+        while margin + length > width and not word.isascii():
             head = _head(word, width - margin)
             lines.append(" " * margin + head)
             margin = indent
