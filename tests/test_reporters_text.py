@@ -11,7 +11,7 @@ from dataclasses import replace
 from textwrap import dedent
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_samples import CART, DEPLOYMENT, RULES, at, finding, shop_report
 
@@ -668,6 +668,7 @@ def test_whole_document_is_hidden_when_one_of_its_places_is() -> None:
     assert "aHVu" not in output
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_place_shows_a_value_of_a_secret(data: st.DataObject) -> None:
     bounds = st.integers(0, len(SECRET.text))
@@ -694,6 +695,7 @@ LINES = st.text(
 )
 
 
+@settings(deadline=None)
 @given(LINES, st.data())
 def test_caret_stands_below_its_character_and_nothing_overflows(
     line: str, data: st.DataObject
@@ -711,6 +713,7 @@ def test_caret_stands_below_its_character_and_nothing_overflows(
     assert width_of(source[: source.index("X")]) == column
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80), st.text(max_size=80), st.integers(1, 120))
 def test_control_characters_never_reach_the_terminal(message: str, text: str, width: int) -> None:
     file = SourceFile(f"{message}.yaml", text)
