@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from meshlint.findings import Hit, Related
 from meshlint.mesh.provenance import Place
+from meshlint.model.values import text
 
 
 def at(
@@ -16,16 +17,13 @@ def at(
     message: str = "default",
     on_key: bool = False,
 ) -> Hit:
-    """A hit at a place, which may lie in another document than the subject's.
-
-    `on_key` has no meaning in a text that holds YAML of its own.
-    """
+    """A hit at a place, which may lie in another document than the subject's."""
     return Hit(
         place.path,
         args,
         related,
         message=message,
-        on_key=on_key and not place.embedded,
+        on_key=on_key or _is_block(place),
         document=place.document,
     )
 
@@ -34,7 +32,12 @@ def there(place: Place | None, message: str, *, on_key: bool = False) -> tuple[R
     """A related location, or none where the place is not known."""
     if place is None:
         return ()
-    return (Related(place.document, place.path, message, on_key and not place.embedded),)
+    return (Related(place.document, place.path, message, on_key or _is_block(place)),)
+
+
+def _is_block(place: Place) -> bool:
+    # The first line of a text of several lines is but its `|`.
+    return "\n" in text(place.document.value, *place.path)
 
 
 def listed(words: Sequence[str]) -> str:

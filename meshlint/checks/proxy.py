@@ -7,8 +7,9 @@ from typing import Any
 
 from meshlint.checks.hits import at, listed, there
 from meshlint.findings import Hit, Path
+from meshlint.mesh.capacity import RPS_PER_POD, workload_capacity
 from meshlint.mesh.injection import scalar_map
-from meshlint.mesh.installations.records import ControlPlane, GatewayProxy
+from meshlint.mesh.installations.records import ContainerResources, ControlPlane, GatewayProxy
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.proxy import NATIVE_ANNOTATION, RESOURCE_ANNOTATIONS, EffectiveProxy
 from meshlint.mesh.proxy_config import CONFIG_ANNOTATION
@@ -230,3 +231,60 @@ def _contradiction(
         there(other.place, f"the {word} is {other.value}"),
         message=message,
     )
+
+
+# ------------------------------------------------------------------------------- what is absent
+
+
+def value_missing(
+    subject: Workload | ControlPlane, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Proxies without the request or limit (`part`) of a `resource`.
+
+    What an installation takes away is said once, there; what annotations take away is left to
+    proxy-annotation-set-incomplete where that is enabled.
+    """
+    part, resource = params["part"], params["resource"]
+    if isinstance(subject, ControlPlane):
+        block = subject.proxy_resources
+        if block is None or _installed(block, part, resource):
+            return
+        place = block.anchor(part, resource) or subject.home
+        yield at(place, {}, message="installation", on_key=True)
+        return
+    proxy = world.proxy(subject)
+    if proxy is None or proxy.cause is None or not proxy.resources.missing(part, resource):
+        return
+    if proxy.annotations:
+        if not world.reports("proxy-annotation-set-incomplete", subject):
+            yield at(proxy.cause, {}, message="annotations", on_key=True)
+    elif proxy.plane is None:
+        yield at(proxy.cause.below("resources", part, resource), {}, on_key=True)
+
+
+def _installed(block: ContainerResources, part: Part, resource: str) -> bool:
+    def given(values: Mapping[str, Sourced[Any]]) -> bool:
+        return resource in values and values[resource].value is not None
+
+    return given(block.limits) or (part == "requests" and given(block.requests))
+
+
+def resources_inherited(
+    subject: Workload, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Proxies on the mesh-wide default, of workloads that declare no load to judge it by."""
+    proxy = world.proxy(subject)
+    if proxy is None or proxy.annotations or proxy.container is not None:
+        return
+    declared = workload_capacity(subject, world.settings.annotation_prefix).declared
+    if RPS_PER_POD not in declared:
+        shown = [
+            f"{RESOURCES[resource]} {_PARTS[part]} {proxy.resources.part(part)[resource].value}"
+            for part, resource in RESOURCE_ANNOTATIONS.values()
+            if resource in proxy.resources.part(part)
+        ]
+        yield Hit(
+            subject.annotations_path,
+            {"values": f" ({', '.join(shown)})" if shown else ""},
+            on_key=True,
+        )

@@ -1,0 +1,213 @@
+"""The proxy and the load that a workload or gateway declares: CPU, memory, worker threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from meshlint.checks.hits import at, there
+from meshlint.findings import Hit
+from meshlint.mesh.capacity import LoadedProxy, loaded_proxy
+from meshlint.mesh.installations.records import ControlPlane, GatewayProxy
+from meshlint.mesh.provenance import Place, Sourced
+from meshlint.mesh.world import World
+from meshlint.model.quantity import format_cpu, format_memory, parse_quantity
+from meshlint.model.workloads import Workload
+
+_CPU_STEP = {"requests": Decimal("0.01"), "limits": Decimal("0.1")}
+_MEMORY_STEP = Decimal(1024**2)
+
+
+def _rounded_up(amount: Decimal, step: Decimal) -> Decimal:
+    return (amount / step).to_integral_value(ROUND_CEILING) * step
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"
+
+
+def _cpu_figure(proxy: LoadedProxy, params: Mapping[str, Any]) -> tuple[Decimal, str] | None:
+    """CPU per 1000 requests per second, and where the figure comes from."""
+    given = params["cpu_per_1000rps"]
+    if given is not None:
+        return Decimal(str(given)), "as configured"
+    figure = proxy.figure
+    return (figure.cpu, f"Istio {figure.since} and later") if figure is not None else None
+
+
+# ------------------------------------------------------------------------ CPU, memory, workers
+
+
+def cpu_below_load(
+    subject: Workload | GatewayProxy, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """A CPU request or limit (`part`) below what the declared load takes."""
+    proxy = loaded_proxy(subject, world)
+    figure = _cpu_figure(proxy, params) if proxy is not None else None
+    if proxy is None or figure is None:
+        return
+    headroom = Decimal(str(params.get("headroom", 0)))
+    need = proxy.load.value / 1000 * figure[0] * (1 + headroom)
+    part = params["part"]
+    given = (proxy.requests if part == "requests" else proxy.limits).get("cpu")
+    amount = parse_quantity(given.value) if given is not None else None
+    if given is None or amount is None or need <= amount:
+        return
+    yield _below(
+        proxy,
+        given,
+        {
+            "need": format_cpu(need),
+            "set": format_cpu(_rounded_up(need, _CPU_STEP[part])),
+            "figure": f"{_plain(figure[0])} vCPU",
+            "source": figure[1],
+            "headroom": f" with {_plain(headroom * 100)}% headroom" if headroom else "",
+        },
+    )
+
+
+def memory_below_load(
+    subject: Workload | GatewayProxy, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """A memory limit below what the declared load takes."""
+    proxy = loaded_proxy(subject, world)
+    if proxy is None:
+        return
+    configured = parse_quantity(params["memory_per_1000rps"])
+    base = parse_quantity(params["base_memory"])
+    source = "as configured"
+    if configured is None and proxy.figure is not None:
+        configured, source = proxy.figure.memory, f"Istio {proxy.figure.since} and later"
+    limit = proxy.limits.get("memory")
+    amount = parse_quantity(limit.value) if limit is not None else None
+    if configured is None or base is None or limit is None or amount is None:
+        return
+    need = base + proxy.load.value / 1000 * configured
+    if need > amount:
+        yield _below(
+            proxy,
+            limit,
+            {
+                "need": format_memory(_rounded_up(need, _MEMORY_STEP)),
+                "figure": format_memory(configured),
+                "source": source,
+            },
+        )
+
+
+def workers_below_load(
+    subject: Workload | GatewayProxy, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Fewer worker threads, by explicit concurrency, than the declared load keeps busy."""
+    proxy = loaded_proxy(subject, world)
+    figure = _cpu_figure(proxy, params) if proxy is not None else None
+    if proxy is None or figure is None:
+        return
+    workers = proxy.concurrency
+    if workers is None or not workers.value:
+        return
+    need = (proxy.load.value / 1000 * figure[0]).to_integral_value(ROUND_CEILING)
+    if workers.value < need:
+        yield _below(
+            proxy,
+            workers,
+            {
+                "need": int(need),
+                "figure": f"{_plain(figure[0])} vCPU",
+                "source": figure[1],
+                "threads_needed": "worker thread" if need == 1 else "worker threads",
+            },
+        )
+
+
+def _below(proxy: LoadedProxy, given: Sourced[Any], args: Mapping[str, object]) -> Hit:
+    """A hit on the value where its own object sets it, else on the annotation with the load."""
+    declared = proxy.load.place
+    assert declared is not None, "a load is never a default"
+    args = {
+        **args,
+        "given": given.value,
+        "load": _plain(proxy.load.value),
+        "origin": f" ({given.default})" if given.is_default and given.default else "",
+    }
+    if given.place is not None and _same_object(given.place, declared):
+        return at(given.place, args, there(declared, "the declared load"))
+    return at(declared, args, there(given.place, f"{given.value} is set here"))
+
+
+def _same_object(one: Place, other: Place) -> bool:
+    return one.document is other.document
+
+
+# ----------------------------------------------------------------------------------- concurrency
+
+
+def concurrency_above_cpu_limit(
+    subject: Workload | ControlPlane, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """More worker threads, by explicit concurrency, than the CPU limit has cores for."""
+    if isinstance(subject, ControlPlane):
+        workers = subject.mesh_config.get("defaultConfig", "concurrency")
+        limit = subject.proxy_resources.limits.get("cpu") if subject.proxy_resources else None
+    else:
+        proxy = world.proxy(subject)
+        if proxy is None:
+            return
+        workers = proxy.concurrency
+        quantity = proxy.limits.get("cpu")
+        limit = quantity.origin if quantity is not None else None
+        if _mesh_wide(workers, proxy.plane) and quantity is not None and quantity.step == "global":
+            return
+    threads = workers.value if workers is not None else None
+    cores = parse_quantity(limit.value) if limit is not None else None
+    if workers is None or limit is None or not isinstance(threads, int) or not cores:
+        return
+    most = int(cores.to_integral_value(ROUND_CEILING))
+    if threads <= most:
+        return
+    args = {
+        "threads": threads,
+        "limit": limit.value,
+        "most": most,
+        "origin": f" ({limit.default})" if limit.is_default and limit.default else "",
+    }
+    own = _document(subject)
+    if workers.place is not None and (
+        workers.place.document is own or limit.place is None or limit.place.document is not own
+    ):
+        yield at(workers.place, args, there(limit.place, f"the CPU limit is {limit.value}"))
+    elif limit.place is not None:
+        yield at(limit.place, args, there(workers.place, f"concurrency is {threads}"))
+
+
+def concurrency_unbounded(
+    subject: Workload | ControlPlane, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """An explicit concurrency of 0 that starts a worker thread per core of the node."""
+    if isinstance(subject, ControlPlane):
+        workers = subject.mesh_config.get("defaultConfig", "concurrency")
+        # Up to 1.17 the injector puts a number in its place: by a CPU limit or request, or two.
+        if subject.version.before("1.18"):
+            return
+    else:
+        proxy = world.proxy(subject)
+        if proxy is None or proxy.workers is None or proxy.workers.value is not None:
+            return
+        workers = proxy.concurrency
+        if _mesh_wide(workers, proxy.plane):
+            return
+    if workers is not None and workers.value == 0 and workers.place is not None:
+        yield at(workers.place, {})
+
+
+def _mesh_wide(value: Sourced[Any] | None, plane: ControlPlane | None) -> bool:
+    """Whether a value is the mesh-wide one of an installation, which is judged there, once."""
+    if value is None or plane is None:
+        return False
+    mesh_wide = plane.mesh_config.get("defaultConfig", "concurrency")
+    return mesh_wide is not None and mesh_wide.place == value.place
+
+
+def _document(subject: Workload | ControlPlane) -> object:
+    return subject.document if isinstance(subject, ControlPlane) else subject.resource.document
