@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from meshlint.documents import parse
@@ -263,6 +264,13 @@ class Policy:
     own_templates: Mapping[str, Sourced[str]]
     """Templates of the installation beside, or instead of, the built-in ones."""
 
+    @property
+    def decision(self) -> str:
+        """Equal for policies that inject the same pods."""
+        never = self.never.value if self.never is not None else None
+        always = self.always.value if self.always is not None else None
+        return repr((self.version.before("1.12"), self.auto_inject.value, never, always))
+
 
 def _names(value: Any) -> tuple[str, ...]:
     return tuple(item for item in items(value) if isinstance(item, str))
@@ -400,6 +408,32 @@ def _required(policy: Policy, pod: _Pod) -> _Verdict:
 # ------------------------------------------------------------------------------------ the whole
 
 
+def _istiod_verdict(pod: _Pod, match: _Match) -> _Verdict:
+    """Gate 2 over every control plane that may be asked; no answer where they differ."""
+    verdicts = [_required(policy, pod) for policy in match.policies]
+    if len({verdict.injected for verdict in verdicts}) > 1:
+        return _Verdict(None, "the installations of the input differ in what they inject", None)
+    return verdicts[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """Webhooks that are, or may be, called for a pod."""
+
+    webhooks: tuple[_Webhook, ...] = ()
+    planes: tuple[ControlPlane, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    """One of each kind: planes that decide alike have one policy here."""
+
+    @property
+    def revision(self) -> str | None:
+        revisions = {webhook.revision for webhook in self.webhooks}
+        return revisions.pop() if len(revisions) == 1 else None
+
+
+_NO_MATCH = _Match()
+
+
 @dataclass(frozen=True, slots=True)
 class _Namespace:
     name: str
@@ -425,7 +459,7 @@ class Injector:
         self._known: dict[Workload, Injection] = {}
         self._policies: dict[ControlPlane | None, Policy] = {}
         self._namespaces: dict[str, _Namespace] = {}
-        self._matches: dict[tuple[Any, ...], tuple[_Webhook, ...]] = {}
+        self._matches: dict[tuple[str | None, ...], _Match] = {}
         rendered = tuple(_rendered_webhooks(index, self.planes))
         covered = {webhook.revision for webhook in rendered}
         self._webhooks = rendered + tuple(
@@ -487,20 +521,30 @@ class Injector:
         revisions = sorted({webhook.selected for webhook in self._webhooks})
         return REVISION, revisions[0]
 
-    def _called(self, namespace: Mapping[str, str], pod: Mapping[str, str]) -> tuple[_Webhook, ...]:
+    def _called(self, namespace: _Namespace, pod: _Pod) -> _Match:
         """Gate 1: the webhooks that are called."""
-        key = (
-            tuple(sorted(namespace.items())),
-            tuple(pod.get(name) for name in self._relevant),
-        )
+        return self._match(pod, namespace.name, namespace.labels)
+
+    def _match(self, pod: _Pod, name: str | None, namespace: Mapping[str, str] | None) -> _Match:
+        """Webhooks that want the pod, in one namespace or in some."""
+        key = (name, *(pod.labels.get(label) for label in self._relevant))
         known = self._matches.get(key)
-        if known is None:
-            known = self._matches[key] = tuple(
-                webhook
-                for webhook in self._candidates(namespace, pod)
-                if webhook.wants_namespace(namespace) and webhook.wants_pod(pod)
-            )
-        return known
+        if known is not None:
+            return known
+        webhooks = tuple(
+            webhook
+            for webhook in self._candidates(namespace or {}, pod.labels)
+            if webhook.wants_pod(pod.labels)
+            and (namespace is None or webhook.wants_namespace(namespace))
+        )
+        planes = tuple(dict.fromkeys(p for webhook in webhooks for p in webhook.planes))
+        policies: dict[str, Policy] = {}
+        for plane in planes or (None,):
+            policy = self.policy(plane)
+            policies.setdefault(policy.decision, policy)
+        match = _Match(webhooks, planes, tuple(policies.values())) if webhooks else _NO_MATCH
+        self._matches[key] = match
+        return match
 
     def _candidates(
         self, namespace: Mapping[str, str], pod: Mapping[str, str]
@@ -520,16 +564,14 @@ class Injector:
     def _decide(self, workload: Workload) -> Injection:
         pod = _Pod(workload, scalar_map(workload.labels), scalar_map(workload.annotations))
         namespace = self._namespace(workload.namespace)
-        verdict, webhooks = self._webhook_verdict(pod, namespace)
+        verdict, match = self._webhook_verdict(pod, namespace)
         intended = verdict.injected is None and any(
             name.startswith(_INTENT) for name in pod.annotations
         )
         manual = _holds_injected_proxy(pod) if verdict.injected is not True else None
         if manual is not None:
             return self._manual(pod, manual)
-        revisions = {webhook.revision for webhook in webhooks}
-        planes = _unique(plane for webhook in webhooks for plane in webhook.planes)
-        templates = self._templates(pod, planes) if verdict.injected is not False else ()
+        templates = self._templates(pod, match.planes) if verdict.injected is not False else ()
         ambient = self._ambient(pod, namespace, verdict.injected)
         mode: Mode = "none"
         answer: Answer = "no"
@@ -552,11 +594,11 @@ class Injector:
             mode=mode,
             injected=verdict.injected,
             ambient=_answer(ambient.injected),
-            revision=revisions.pop() if verdict.injected and len(revisions) == 1 else None,
+            revision=match.revision if verdict.injected else None,
             reason=reason,
             place=place,
             templates=templates,
-            planes=planes if mode not in ("none", "ambient") else (),
+            planes=match.planes if mode not in ("none", "ambient") else (),
             installed=bool(self.planes),
         )
 
@@ -575,57 +617,41 @@ class Injector:
             manual=True,
         )
 
-    def _webhook_verdict(
-        self, pod: _Pod, namespace: _Namespace
-    ) -> tuple[_Verdict, tuple[_Webhook, ...]]:
+    def _webhook_verdict(self, pod: _Pod, namespace: _Namespace) -> tuple[_Verdict, _Match]:
         """Both gates, and the webhooks that are or may be called."""
         if pod.workload.pod_spec.get("hostNetwork") is True:
             reason = "hostNetwork is true, and such pods are never injected"
-            return _Verdict(False, reason, pod.spec_place("hostNetwork")), ()
+            return _Verdict(False, reason, pod.spec_place("hostNetwork")), _NO_MATCH
         if namespace.name in IGNORED_NAMESPACES:
             reason = f"namespace {namespace.name} is one of those that are never injected"
-            return _Verdict(False, reason, None), ()
+            return _Verdict(False, reason, None), _NO_MATCH
         if not namespace.known:
             return self._unknown_namespace(pod, namespace)
-        called = self._called(namespace.labels, pod.labels)
-        if not called:
-            return self._not_called(pod, namespace), ()
-        decided = self._istiod_verdict(pod, called)
+        called = self._called(namespace, pod)
+        if not called.webhooks:
+            return self._not_called(pod, namespace), _NO_MATCH
+        decided = _istiod_verdict(pod, called)
         if decided.injected is not True:
-            return decided, called if decided.injected is None else ()
+            return decided, called if decided.injected is None else _NO_MATCH
         gate = self._why_called(pod, namespace, called)
         return _Verdict(True, gate.reason, gate.place), called
 
-    def _istiod_verdict(self, pod: _Pod, webhooks: Sequence[_Webhook]) -> _Verdict:
-        """Gate 2 over every control plane that may be asked; no answer where they differ."""
-        planes: Sequence[ControlPlane | None] = _unique(p for w in webhooks for p in w.planes)
-        verdicts = [_required(self.policy(plane), pod) for plane in planes or (None,)]
-        if len({verdict.injected for verdict in verdicts}) > 1:
-            return _Verdict(None, "the installations of the input differ in what they inject", None)
-        return verdicts[0]
-
-    def _unknown_namespace(
-        self, pod: _Pod, namespace: _Namespace
-    ) -> tuple[_Verdict, tuple[_Webhook, ...]]:
-        possible = tuple(
-            webhook
-            for webhook in self._candidates(namespace.labels, pod.labels)
-            if webhook.wants_pod(pod.labels)
-        )
-        if not possible:
-            return self._not_called(pod, namespace), ()
-        decided = self._istiod_verdict(pod, possible)
+    def _unknown_namespace(self, pod: _Pod, namespace: _Namespace) -> tuple[_Verdict, _Match]:
+        possible = self._match(pod, None, None)
+        if not possible.webhooks:
+            return self._not_called(pod, namespace), _NO_MATCH
+        decided = _istiod_verdict(pod, possible)
         if decided.injected is False:
-            return decided, ()
-        asked = pod.labels.get(INJECT) == "true" or bool(pod.labels.get(REVISION))
-        called = self._called(namespace.labels, pod.labels) if asked else ()
-        if called and self._istiod_verdict(pod, called).injected:
-            gate = self._why_called(pod, namespace, called)
-            return _Verdict(True, gate.reason, gate.place), called
+            return decided, _NO_MATCH
+        if pod.labels.get(INJECT) == "true" or pod.labels.get(REVISION):
+            called = self._called(namespace, pod)
+            if called.webhooks and _istiod_verdict(pod, called).injected:
+                gate = self._why_called(pod, namespace, called)
+                return _Verdict(True, gate.reason, gate.place), called
         reason = f"namespace {namespace.name} is not in the input"
         return _Verdict(None, reason, None), possible
 
-    def _why_called(self, pod: _Pod, namespace: _Namespace, called: Sequence[_Webhook]) -> _Verdict:
+    def _why_called(self, pod: _Pod, namespace: _Namespace, called: _Match) -> _Verdict:
         labels = namespace.labels
         if namespace.configured:
             reason = f"the configuration says that namespace {namespace.name} is enrolled"
@@ -642,16 +668,15 @@ class Injector:
         if pod.labels.get(INJECT) == "true":
             reason = f'the template\'s label {INJECT} is "true"'
             return _Verdict(True, reason, pod.label_place(INJECT))
-        for webhook in called:
+        for webhook in called.webhooks:
             if webhook.place is not None:
                 reason = f"a webhook of the input selects the pods of namespace {namespace.name}"
                 return _Verdict(True, reason, webhook.place)
         enabled = [
             plane_value(plane, "sidecarInjectorWebhook", "enableNamespacesByDefault")
-            for webhook in called
-            for plane in webhook.planes
+            for plane in called.planes
         ]
-        place = next((sourced.place for sourced in enabled if sourced is not None), None)
+        place = next((found.place for found in enabled if found is not None), None)
         reason = "enableNamespacesByDefault is on and neither namespace nor template says otherwise"
         return _Verdict(True, reason, place)
 
@@ -714,11 +739,11 @@ class Injector:
         """Whether ztunnel captures the pods; a sidecar always wins."""
         if injected or pod.workload.pod_spec.get("hostNetwork") is True:
             return _Verdict(False, "", None)
-        if STATUS in pod.annotations or namespace.name in self._excluded_from_ambient():
+        if STATUS in pod.annotations or namespace.name in self._excluded_from_ambient:
             return _Verdict(False, "", None)
         mode = pod.labels.get(DATAPLANE_MODE)
         labels = namespace.labels
-        selectors = self._enablement_selectors()
+        selectors = self._enablement_selectors
         if selectors is not None:
             if not namespace.known:
                 return _Verdict(None, "", None)
@@ -739,20 +764,22 @@ class Injector:
         return _Verdict(False if namespace.resource is not None else None, "", None)
 
     def _agent_value(self, *path: str) -> Any:
+        """A value of the istio-cni chart, as the first agent of the input has it."""
         for agent in self._agents:
-            if agent.agent != "istio-cni" or agent.values is None:
-                continue
-            for steps in (("cni", *path), path):
-                found = agent.values.get(*steps)
+            if agent.agent == "istio-cni":
+                found = agent.values.get("cni", *path)
                 if found is not None and found.value is not None:
                     return found.value
         return None
 
-    def _excluded_from_ambient(self) -> tuple[str, ...]:
+    @cached_property
+    def _excluded_from_ambient(self) -> frozenset[str]:
         given = self._agent_value("excludeNamespaces")
-        return _names(given) if isinstance(given, list) else ("kube-system",)
+        return frozenset(_names(given)) if isinstance(given, list) else frozenset({"kube-system"})
 
+    @cached_property
     def _enablement_selectors(self) -> list[dict[str, Any]] | None:
+        """Own selectors of the installation for what ztunnel captures; None for the usual ones."""
         given = self._agent_value("ambient", "enablementSelectors")
         if not isinstance(given, list):
             return None
@@ -766,10 +793,6 @@ def _everything_or(selector: Any, labels: Mapping[str, str]) -> bool:
 def _selector_keys(selector: Any) -> set[str]:
     keys = set(mapping(selector, "matchLabels"))
     return keys | {text(e, "key") for _, e in mappings(selector, "matchExpressions")}
-
-
-def _unique(planes: Iterator[ControlPlane]) -> tuple[ControlPlane, ...]:
-    return tuple(dict.fromkeys(planes))
 
 
 def _answer(injected: bool | None) -> Answer:

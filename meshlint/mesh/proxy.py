@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
+from functools import cached_property
 from typing import Any, TypeVar
 
 from meshlint.mesh.injection import (
     BUILT_IN_TEMPLATES,
+    STATUS,
     Injection,
     Injector,
     injected_status,
@@ -27,6 +29,7 @@ from meshlint.mesh.injection import (
 from meshlint.mesh.installations.records import ControlPlane, Installations
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.proxy_config import (
+    CONFIG_ANNOTATION,
     UNKNOWN,
     Layer,
     ProxyConfigs,
@@ -148,6 +151,8 @@ class Proxies:
         self._settings = settings
         self._configs = ProxyConfigs(index, settings)
         self._known: dict[Workload, EffectiveProxy | None] = {}
+        self._alike: dict[tuple[object, ...], EffectiveProxy] = {}
+        self._facts: dict[tuple[ControlPlane | None, bool], _PlaneFacts] = {}
         self._has_cni_agent = any(a.agent == "istio-cni" for a in installations.node_agents)
 
     def of(self, workload: Workload) -> EffectiveProxy | None:
@@ -171,25 +176,76 @@ class Proxies:
             return None
         if injection.mode not in ("sidecar", "gateway", "grpc"):
             return None
+        if injection.mode == "gateway" or _has_settings(workload):
+            return self._make(workload, injection)
+        return self._shared(workload, injection)
+
+    def _shared(self, workload: Workload, injection: Injection) -> EffectiveProxy:
+        """The proxy of workloads that say nothing about it themselves: one for all alike."""
+        key = (
+            workload.namespace,
+            injection.planes,
+            injection.mode,
+            injection.templates,
+            *self._configs.selecting(workload),
+        )
+        alike = self._alike.get(key)
+        if alike is None:
+            alike = self._alike[key] = self._make(workload, injection)
+        grace_period = _grace_period(workload)
+        if grace_period.value == alike.termination_grace_period.value:
+            return alike
+        return replace(alike, termination_grace_period=grace_period)
+
+    def _make(self, workload: Workload, injection: Injection) -> EffectiveProxy:
         planes: Sequence[ControlPlane | None] = injection.planes or (None,)
-        found = [self._made_by(plane, workload, injection) for plane in planes]
-        return found[0] if len(found) == 1 else _agreed(found)
+        distinct: dict[str, _PlaneFacts] = {}
+        for plane in planes:
+            facts = self._plane_facts(plane, injection)
+            distinct.setdefault(facts.fingerprint, facts)
+        found = [self._made_by(facts, workload, injection) for facts in distinct.values()]
+        if len(found) > 1:
+            return _agreed(found)
+        return found[0] if len(planes) == 1 else replace(found[0], plane=None)
 
     def _made_by(
-        self, plane: ControlPlane | None, workload: Workload, injection: Injection
+        self, facts: _PlaneFacts, workload: Workload, injection: Injection
     ) -> EffectiveProxy:
-        version = plane_version(plane, self._settings)
         return _Making(
             workload=workload,
             injection=injection,
-            plane=plane,
-            version=version,
+            facts=facts,
             settings=self._settings,
+            limit_ranges=self._limit_ranges(workload),
+            layers=self._configs.layers(
+                workload, facts.plane, facts.version, installed=injection.installed
+            ),
+        ).proxy()
+
+    def _plane_facts(self, plane: ControlPlane | None, injection: Injection) -> _PlaneFacts:
+        known = self._facts.get((plane, injection.installed))
+        if known is None:
+            known = self._read_facts(plane, is_known=plane is not None or not injection.installed)
+            self._facts[plane, injection.installed] = known
+        return known
+
+    def _read_facts(self, plane: ControlPlane | None, *, is_known: bool) -> _PlaneFacts:
+        version = plane_version(plane, self._settings)
+        if plane is not None:
+            resources = installed(plane.proxy_resources)
+        else:
+            resources = chart_defaults(version) if is_known else installed(None)
+        return _PlaneFacts(
+            plane=plane,
+            is_known=is_known,
+            version=version,
+            resources=resources,
+            lifecycle=plane_value(plane, "global", "proxy", "lifecycle"),
+            hold=plane_value(plane, "global", "proxy", "holdApplicationUntilProxyStarts"),
+            native=plane.env.get("ENABLE_NATIVE_SIDECARS") if plane is not None else None,
             with_cni=self._with_cni(plane),
             own_templates=self._injector.policy(plane).own_templates,
-            limit_ranges=self._limit_ranges(workload),
-            layers=self._configs.layers(workload, plane, version, installed=injection.installed),
-        ).proxy()
+        )
 
     def _limit_ranges(self, workload: Workload) -> Sequence[Resource]:
         return self._index.in_namespace("core/LimitRange", workload.namespace)
@@ -237,19 +293,55 @@ class Proxies:
         )
 
 
+@dataclass(frozen=True)
+class _PlaneFacts:
+    """What an installation says about proxies, beside MeshConfig."""
+
+    plane: ControlPlane | None
+    is_known: bool
+    """False for a control plane that is not in the input although others are."""
+    version: Version
+    resources: Resources
+    lifecycle: Sourced[Any] | None
+    hold: Sourced[Any] | None
+    native: Sourced[Any] | None
+    with_cni: bool
+    own_templates: Mapping[str, Sourced[str]]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Equal for installations that make the same proxies."""
+        plane = self.plane
+        return repr(
+            (
+                self.version,
+                [{k: q.value for k, q in self.resources.part(part).items()} for part in PARTS],
+                self.resources.unknown,
+                self.lifecycle and self.lifecycle.value,
+                self.hold and self.hold.value,
+                self.native and self.native.value,
+                self.with_cni,
+                {name: own.value for name, own in self.own_templates.items()},
+                plane and (plane.mesh.get("defaultConfig"), plane.mesh.get("rootNamespace")),
+                plane and plane.namespace,
+            )
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class _Making:
     """One workload's proxy as one control plane makes it."""
 
     workload: Workload
     injection: Injection
-    plane: ControlPlane | None
-    version: Version
+    facts: _PlaneFacts
     settings: Settings
-    with_cni: bool
-    own_templates: Mapping[str, Sourced[str]]
     limit_ranges: Sequence[Resource]
     layers: Sequence[Layer]
+
+    @property
+    def version(self) -> Version:
+        return self.facts.version
 
     def proxy(self) -> EffectiveProxy:
         workload = self.workload
@@ -278,7 +370,7 @@ class _Making:
             lost=_lost(mesh, resources) if used else {},
             cause=self._cause(used),
             container=container,
-            plane=self.plane,
+            plane=self.facts.plane,
             version=self.version,
         )
 
@@ -293,11 +385,7 @@ class _Making:
 
     def _mesh_resources(self) -> Resources:
         """global.proxy.resources, which the gateway template does not use."""
-        if self.injection.mode == "gateway":
-            return Resources()
-        if self.plane is not None:
-            return installed(self.plane.proxy_resources)
-        return installed(None) if self.injection.installed else chart_defaults(self.version)
+        return Resources() if self.injection.mode == "gateway" else self.facts.resources
 
     def _resource_annotations(self, annotations: Mapping[str, str]) -> list[str]:
         if self.injection.mode == "gateway":
@@ -322,7 +410,7 @@ class _Making:
             name in BUILT_IN_TEMPLATES
             or (PROXY_CONTAINER in own.value and "resources" in own.value)
             for name in self.injection.templates
-            if (own := self.own_templates.get(name)) is not None
+            if (own := self.facts.own_templates.get(name)) is not None
         )
 
     def _merged(
@@ -347,7 +435,7 @@ class _Making:
             mode = configured.value if configured is not None else None
         if mode == "NONE":
             return "", None
-        name = "istio-validation" if self.with_cni else "istio-init"
+        name = "istio-validation" if self.facts.with_cni else "istio-init"
         own = next((c for c in self.workload.containers if c.name == name), None)
         return name, admitted(self._merged(injected, own, annotations), self.limit_ranges)
 
@@ -358,9 +446,10 @@ class _Making:
             container = self.workload.proxy_container
             path = container.path if container is not None else self.workload.pod_spec_path
             return Place(self.workload.resource.document, path)
-        if self.plane is None or self.plane.proxy_resources is None:
+        plane = self.facts.plane
+        if plane is None or plane.proxy_resources is None:
             return None
-        return self.plane.proxy_resources.place or self.plane.home
+        return plane.proxy_resources.place or plane.home
 
     # -------------------------------------------------------------------------------- workers
 
@@ -411,7 +500,7 @@ class _Making:
             return Sourced(annotated != "false", self._annotation_place(NATIVE_ANNOTATION))
         if version.before("1.19"):
             return Sourced(False, default=f"Istio {version} has no native sidecars")
-        variable = self.plane.env.get("ENABLE_NATIVE_SIDECARS") if self.plane else None
+        variable = self.facts.native
         value = scalar_text(variable.value) if variable is not None else None
         if variable is not None and value is not None:
             if version.at_least("1.27") and value != "auto":
@@ -420,7 +509,7 @@ class _Making:
                 return variable.map(lambda _: value in _TRUE)
         if self.settings.native_sidecars is not None:
             return Sourced(self.settings.native_sidecars, default="setting native-sidecars")
-        if self.plane is None and self.injection.installed:
+        if not self.facts.is_known:
             return None
         if version.before("1.27"):
             return Sourced(False, default=self._default)
@@ -434,7 +523,7 @@ class _Making:
         """Whether the container waits for the proxy after its start, and its preStop hook."""
         hold: Sourced[bool] | None = Sourced(False, default=self._default)
         pre_stop: Sourced[Any] = Sourced(None, default=self._default)
-        lifecycle = plane_value(self.plane, "global", "proxy", "lifecycle")
+        lifecycle = self.facts.lifecycle
         if lifecycle is not None and mapping(lifecycle.value):
             hold = lifecycle.map(lambda value: _waits(get(value, "postStart")))
             pre_stop = lifecycle.map(lambda value: get(value, "preStop"))
@@ -455,7 +544,7 @@ class _Making:
     def _hold(self, native: Sourced[bool] | None) -> Sourced[bool] | None:
         held = config_field(self.layers, self.version, "holdApplicationUntilProxyStarts")
         if held is None or (held is not UNKNOWN and held.value is not True):
-            of_chart = plane_value(self.plane, "global", "proxy", "holdApplicationUntilProxyStarts")
+            of_chart = self.facts.hold
             if of_chart is not None and of_chart.value:
                 held = of_chart.map(lambda _: True)
         if held is None:
@@ -468,6 +557,20 @@ class _Making:
 
 
 # ------------------------------------------------------------------------------------- the parts
+
+
+_SETTINGS = frozenset({*RESOURCE_ANNOTATIONS, NATIVE_ANNOTATION, INTERCEPTION_ANNOTATION})
+_SETTINGS |= {CONFIG_ANNOTATION, STATUS}
+
+
+def _has_settings(workload: Workload) -> bool:
+    """Whether a template says anything itself about the containers that are injected."""
+    if not _SETTINGS.isdisjoint(workload.annotations):
+        return True
+    return any(
+        container.name == PROXY_CONTAINER or container.name in MESH_INIT_CONTAINERS
+        for container in workload.containers
+    )
 
 
 def _parsed(sourced: Sourced[Any], read: Callable[[Any], T | None]) -> Sourced[T] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from meshlint.documents import parse
@@ -82,6 +83,7 @@ class ProxyConfigs:
     def __init__(self, index: Index, settings: Settings) -> None:
         self._index = index
         self._settings = settings
+        self._mesh_layers: dict[tuple[ControlPlane | None, bool], Layer] = {}
 
     def layers(
         self, workload: Workload, plane: ControlPlane | None, version: Version, *, installed: bool
@@ -108,10 +110,13 @@ class ProxyConfigs:
 
     def selecting(self, workload: Workload) -> list[Resource]:
         """ProxyConfig objects whose selector matches the pods of a workload."""
+        objects = self._in_namespace(workload.namespace)
+        if not objects:
+            return []
         labels = scalar_map(workload.labels)
         return [
             resource
-            for resource in self._in_namespace(workload.namespace)
+            for resource in objects
             if matches_labels(get(resource.spec, "selector", "matchLabels"), labels)
         ]
 
@@ -126,6 +131,13 @@ class ProxyConfigs:
         return text(plane.mesh, "rootNamespace") or plane.namespace or "istio-system"
 
     def _mesh_wide(self, plane: ControlPlane | None, *, installed: bool) -> Layer:
+        known = self._mesh_layers.get((plane, installed))
+        if known is None:
+            made = self._make_mesh_wide(plane, installed=installed)
+            known = self._mesh_layers[plane, installed] = lru_cache(maxsize=None)(made)
+        return known
+
+    def _make_mesh_wide(self, plane: ControlPlane | None, *, installed: bool) -> Layer:
         if plane is not None:
             mesh = plane.mesh_config
             return lambda path: mesh.get("defaultConfig", *path)
