@@ -1,7 +1,7 @@
 """YAML and JSON text as plain values, with positions beside them.
 
-Values are `dict`, `list`, `str`, `int`, `float`, `bool` and `None`, as kubectl would send them to the
-API server. Values that an alias shares are the same objects: nobody may change a value.
+Values are `dict`, `list`, `str`, `int`, `float`, `bool` and `None`, as kubectl would send them to
+the API server. Values that an alias shares are the same objects: nobody may change a value.
 
 Scalars resolve by the rules of sigs.k8s.io/yaml (go-yaml v2: YAML 1.1 words such as `yes` and `on`,
 C-like octal numbers, no timestamps, no sexagesimals), and mapping keys become strings.
@@ -14,9 +14,11 @@ import binascii
 import json
 import math
 import re
+import struct
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from sys import intern
 from typing import Any, Literal
 
 from ruamel.yaml import YAML
@@ -32,12 +34,14 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
     StreamEndEvent,
 )
+from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scanner import Scanner, ScannerError
 
 from meshlint.findings import Path
 from meshlint.text import SourceFile, Span
 
 try:
-    from ruamel.yaml.cyaml import CParser
+    from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]
 except ImportError:  # no wheel of ruamel.yaml.clib for this interpreter
     CParser = None
 
@@ -45,14 +49,17 @@ MAX_DEPTH = 200
 """Levels of nesting; the deepest known manifests (schemas in definitions) need about 60."""
 
 MAX_ALIASED_NODES = 1_000_000
-"""Nodes that all aliases of one document may stand for together; an alias bomb stands for billions."""
+"""Nodes that all aliases of one document may stand for together; a bomb's stand for billions."""
 
 ProblemKind = Literal["syntax", "duplicate-key", "unreadable", "malformed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with the text itself. `document` counts from 0 in the file."""
+    """Something wrong with the text itself. `document` counts from 0 in the file.
+
+    The message is a reason in plain words; for a duplicate key it is the key.
+    """
 
     kind: ProblemKind
     message: str
@@ -63,21 +70,74 @@ class Problem:
     """The text around the place may hold values of a Secret and must not be shown."""
 
 
+# --------------------------------------------------------------------------- documents and places
+
 _WIDTH = 3
+_SCANNED = 16
+# What YAML takes for blank. Other white space, such as a no-break space, belongs to a value.
+_BLANK = " \t\r\n\x85\u2028\u2029"
 
 
 @dataclass(slots=True)
 class _Positions:
+    # Offset of the parsed text in the file; the other numbers count from there.
+    base: int
     # Three numbers a node, in the order the parser meets the nodes: start offset, end offset, and
     # the number of the node that follows its last descendant.
-    nodes: array[int] = field(default_factory=lambda: array("I"))
-    # Mappings whose children cannot be counted off against the keys of the value: those with merge
-    # keys or duplicate keys. Node -> key -> (node of the key, node of the value).
-    irregular: dict[int, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    aliases: dict[int, int] = field(default_factory=dict)
+    nodes: array[int]
+    # Alias -> the node it stands for.
+    aliases: dict[int, int]
+    # Mapping -> key -> (node of the key, node of the value). From the start for mappings with merge
+    # keys or duplicate keys, whose children cannot be counted off against the keys of the value;
+    # for other large mappings once somebody asks.
+    tables: dict[int, dict[str, tuple[int, int]]]
+    # Sequence -> nodes of its items, for large sequences once somebody asks.
+    lists: dict[int, list[int]]
 
     def span(self, node: int) -> Span:
-        return Span(self.nodes[node * _WIDTH], self.nodes[node * _WIDTH + 1])
+        base = self.base
+        return Span(base + self.nodes[node * _WIDTH], base + self.nodes[node * _WIDTH + 1])
+
+    def pairs(self, node: int) -> Iterator[tuple[int, int]]:
+        """Nodes of the keys and values of a mapping."""
+        nodes = self.nodes
+        key, end = node + 1, nodes[node * _WIDTH + 2]
+        while key < end:
+            held = nodes[key * _WIDTH + 2]
+            yield key, held
+            key = nodes[held * _WIDTH + 2]
+
+    def items(self, node: int) -> Iterator[int]:
+        """Nodes of the items of a sequence."""
+        nodes = self.nodes
+        item, end = node + 1, nodes[node * _WIDTH + 2]
+        while item < end:
+            yield item
+            item = nodes[item * _WIDTH + 2]
+
+    def entry(self, node: int, mapping: dict[str, Any], name: str) -> tuple[int, int]:
+        """Nodes of a key that is in a mapping and of its value."""
+        table = self.tables.get(node)
+        if table is None:
+            if len(mapping) <= _SCANNED:
+                return next(
+                    pair for pair, key in zip(self.pairs(node), mapping, strict=True) if key == name
+                )
+            table = self.tables[node] = dict(zip(mapping, self.pairs(node), strict=True))
+        return table[name]
+
+    def table(self, node: int, mapping: dict[str, Any]) -> dict[str, tuple[int, int]]:
+        """Nodes of every key of a mapping and of its value."""
+        table = self.tables.get(node)
+        return dict(zip(mapping, self.pairs(node), strict=True)) if table is None else table
+
+    def item(self, node: int, index: int) -> int:
+        """Node of an item that is in a sequence."""
+        if index < _SCANNED:
+            return next(item for at, item in enumerate(self.items(node)) if at == index)
+        if node not in self.lists:
+            self.lists[node] = list(self.items(node))
+        return self.lists[node][index]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,132 +146,123 @@ class Document:
 
     file: SourceFile
     index: int
+    """Number of the document in its file, from 0."""
     value: Any
-    span: Span
-    _positions: _Positions | None
+    _start: int = field(repr=False)
+    _positions: _Positions = field(repr=False)
+
+    @property
+    def span(self) -> Span:
+        """From the separator above the document, or its first character, to its last one."""
+        end = self._positions.span(0).end
+        return Span(self._start, _trimmed_end(self.file.text, self._start, end))
 
     def span_of(self, path: Path) -> Span | None:
-        """Span of the value at a path; None where nothing stands there."""
-        positions = self._positions
+        """Span of the value at a path, without blank lines below it; None where nothing stands.
+
+        Of an alias this is the alias, not what it stands for; of a key that came with a merge key
+        it is the value in the merged mapping.
+        """
         found = self._find(path)
-        return None if found is None or positions is None else self._trimmed(positions, found[1])
+        return None if found is None else self._trimmed(found[1])
 
     def key_span(self, path: Path) -> Span | None:
-        """Span of the key at the end of a path (for list items, of the item)."""
-        positions = self._positions
+        """Span of the key at the end of a path (for list items and the root, of the value)."""
         found = self._find(path)
-        if found is None or positions is None:
+        if found is None:
             return None
         key, value = found
-        return self._trimmed(positions, value if key is None else key)
-
-    def _trimmed(self, positions: _Positions, node: int) -> Span:
-        # A block scalar ends for the parser after the blank lines below it.
-        span = positions.span(node)
-        text = self.file.text[span.start : span.end]
-        return Span(span.start, span.start + len(text.rstrip()))
+        return self._trimmed(value if key is None else key)
 
     def nearest(self, path: Path) -> tuple[Path, bool]:
         """The longest part of a path that exists, and whether that is the whole path."""
         value = self.value
         for depth, step in enumerate(path):
-            if isinstance(value, dict):
-                if step not in value:
-                    return path[:depth], False
-                value = value[step]
-            elif isinstance(value, list) and isinstance(step, int) and step < len(value):
-                value = value[step]
-            else:
+            if not _has(value, step):
                 return path[:depth], False
+            value = value[step]
         return path, True
+
+    def _trimmed(self, node: int) -> Span:
+        # A block scalar ends for the parser after the blank lines below it.
+        span = self._positions.span(node)
+        return Span(span.start, _trimmed_end(self.file.text, span.start, span.end))
 
     def _find(self, path: Path) -> tuple[int | None, int] | None:
         positions = self._positions
-        if positions is None:
-            return None
-        nodes, irregular, aliases = positions.nodes, positions.irregular, positions.aliases
-        if not nodes:
-            return None
         key: int | None = None
         node = 0
         value = self.value
         for step in path:
-            node = aliases.get(node, node)
-            if isinstance(value, dict):
-                if step not in value:
-                    return None
-                if node in irregular:
-                    key, node = irregular[node][str(step)]
-                else:
-                    key = node + 1
-                    for name in value:
-                        if name == step:
-                            break
-                        key = nodes[nodes[key * _WIDTH + 2] * _WIDTH + 2]
-                    node = nodes[key * _WIDTH + 2]
-                value = value[step]
-            elif isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value):
-                node += 1
-                for _ in range(step):
-                    node = nodes[node * _WIDTH + 2]
-                key = None
-                value = value[step]
-            else:
+            if not _has(value, step):
                 return None
+            node = positions.aliases.get(node, node)
+            if isinstance(step, str):
+                key, node = positions.entry(node, value, step)
+            else:
+                key, node = None, positions.item(node, step)
+            value = value[step]
         return key, node
+
+
+def _has(value: Any, step: str | int) -> bool:
+    if isinstance(step, str):
+        return isinstance(value, dict) and step in value
+    return isinstance(value, list) and 0 <= step < len(value)
+
+
+def _trimmed_end(text: str, start: int, end: int) -> int:
+    while end > start and text[end - 1] in _BLANK:
+        end -= 1
+    return end
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """Documents of a file and what is wrong with its text. Documents that hold nothing are left out."""
+    """Documents of a file, without those that hold nothing, and what is wrong with its text."""
 
     file: SourceFile
     documents: tuple[Document, ...]
     problems: tuple[Problem, ...]
     document_count: int
+    """Documents in the file, the empty and the broken ones counted as well."""
 
 
 # ------------------------------------------------------------------------------------- scalars
 
-_NULLS = {"", "~", "null", "Null", "NULL"}
-_BOOLS = {
-    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
+_WORDS: dict[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(
+        ("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True
+    ),
     **dict.fromkeys(
         ("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False
     ),
-}
-_WORDS: dict[str, Any] = {
-    **dict.fromkeys(_NULLS),
-    **_BOOLS,
     **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
 }
-# As strconv.ParseInt with base 0 after underscores are dropped, which is what go-yaml v2 does.
-_INT = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|[1-9][0-9]*|0)\Z")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-_MAX_DIGITS = 400
 _NUMERIC_START = frozenset("+-.0123456789")
+# What Go's strconv.ParseInt takes with base 0.
+_INTEGER = re.compile(
+    r"[-+]?(?:0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<binary>[01]+)|0[oO]?(?P<octal>[0-7]+)"
+    r"|(?P<decimal>0|[1-9][0-9]*))"
+)
+_BASES = {"hex": 16, "binary": 2, "octal": 8, "decimal": 10}
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+# Enough for every 64-bit number in binary; it keeps a text of many digits from taking long.
+_MAX_DIGITS = 400
 
 
-def _integer(text: str) -> int | None:
-    digits = text.replace("_", "")
-    if len(digits) > _MAX_DIGITS or not _INT.match(digits):
+def _integer(digits: str) -> int | None:
+    match = _INTEGER.fullmatch(digits) if len(digits) <= _MAX_DIGITS else None
+    if match is None or match.lastgroup is None:
         return None
-    sign = -1 if digits[0] == "-" else 1
-    body = digits.lstrip("+-").lower()
-    if body.startswith("0x"):
-        number = int(body, 16)
-    elif body.startswith("0b"):
-        number = int(body, 2)
-    elif body.startswith("0o"):
-        number = int(body[2:], 8)
-    elif len(body) > 1 and body[0] == "0":
-        number = int(body, 8)
-    else:
-        number = int(body)
+    number = int(match[match.lastgroup], _BASES[match.lastgroup])
+    if digits[0] == "-":
+        number = -number
     # What fits neither int64 nor uint64 is a float for go-yaml.
-    return sign * number if -(2**63) <= sign * number < 2**64 else None
+    return number if -(2**63) <= number < 2**64 else None
 
 
 def plain_scalar(text: str) -> Any:
@@ -219,528 +270,815 @@ def plain_scalar(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if text[0] in _NUMERIC_START:
-        number = _integer(text)
+        # go-yaml looks at a leading dot before it drops the underscores.
+        digits = text if text[0] == "." else text.replace("_", "")
+        number = _integer(digits)
         if number is not None:
             return number
-        if _FLOAT.match(text.replace("_", "")):
-            return float(text.replace("_", ""))
+        if _FLOAT.fullmatch(digits) and math.isfinite(value := float(digits)):
+            return value
     return text
 
 
-_TAG = "tag:yaml.org,2002:"
+_SHARED_LENGTH = 64
+_SHARED_COUNT = 50_000
+
+
+class _PlainScalars(dict[str, Any]):
+    """Plain scalars met before and their values; texts that repeat are kept once for a run."""
+
+    def __missing__(self, text: str) -> Any:
+        value = plain_scalar(text)
+        if len(text) <= _SHARED_LENGTH:
+            if value is text:
+                value = intern(text)
+            if len(self) >= _SHARED_COUNT:
+                self.clear()
+            self[text] = value
+        return value
+
+
+_PLAIN_SCALARS = _PlainScalars()
+
+_STANDARD_TAG = "tag:yaml.org,2002:"
+_TAGGED_TYPES: dict[str, tuple[type, ...]] = {
+    "null": (type(None),),
+    "bool": (bool,),
+    "int": (int,),
+    "float": (float, int),
+}
 
 
 def _tagged_scalar(tag: str, text: str) -> Any:
-    if tag == _TAG + "str" or not tag.startswith(_TAG):
+    """Value of a scalar with a tag; raises ValueError where the text does not fit the tag."""
+    name = tag.removeprefix(_STANDARD_TAG)
+    if name == tag:
         return text
-    if tag == _TAG + "binary":
+    if name == "binary":
         try:
-            return base64.b64decode(text).decode("utf-8", "replace")
-        except (binascii.Error, ValueError):
-            return text
-    value = plain_scalar(text) if text else None
-    if tag == _TAG + "float" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    return value
+            return base64.b64decode("".join(text.split()), validate=True).decode("utf-8", "replace")
+        except binascii.Error as error:
+            raise ValueError(name) from error
+    if name not in _TAGGED_TYPES:
+        return text
+    value = plain_scalar(text)
+    if type(value) not in _TAGGED_TYPES[name]:
+        raise ValueError(name)
+    return float(value) if name == "float" else value
 
 
 def _key_text(value: Any) -> str:
+    """A mapping key as JSON has it."""
     if isinstance(value, str):
         return value
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    return _float_key(value) if isinstance(value, float) else str(value)
+
+
+def _float_key(value: float) -> str:
+    """The shortest text with the same 32-bit value, as sigs.k8s.io/yaml writes such keys."""
+    if not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    try:
+        narrow = struct.pack("f", value)
+    except OverflowError:
+        return ".inf" if value > 0 else "-.inf"
+    digits = next(n for n in range(17) if struct.pack("f", float(f"{value:.{n}e}")) == narrow)
+    text = f"{value:.{digits}e}"
+    exponent = int(text.partition("e")[2])
+    return text if not -4 <= exponent < 6 else f"{value:.{max(digits - exponent, 0)}f}"
 
 
 # --------------------------------------------------------------------------------------- events
 
+_Events = Callable[[], Any]
+"""Gives the parser's next event at each call; at the end StreamEndEvent or None."""
+
 
 class _Refused(Exception):
-    """A document that cannot become a value; its text is well-formed YAML."""
+    """A document that the parser takes but that cannot become a value."""
 
-    def __init__(self, message: str, start: int, end: int) -> None:
+    def __init__(self, message: str, span: Span) -> None:
         super().__init__(message)
-        self.span = start, end
+        self.span = span
+
+
+def _native_events(text: str) -> _Events:
+    events: _Events = CParser(text).get_event
+    return events
+
+
+class _TabScanner(Scanner):
+    """Takes tabs between tokens wherever no mapping key can start, as libyaml and go-yaml do."""
+
+    def scan_to_next_token(self) -> None:
+        super().scan_to_next_token()
+        while self.reader.peek() == "\t" and not (self.flow_level or self.allow_simple_key):
+            self.reader.forward()
+            super().scan_to_next_token()
+
+
+def _pure_events(text: str) -> _Events:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner = _TabScanner
+    events = yaml.parse(text)
+
+    def next_event() -> Any:
+        event: Any = next(events, None)
+        # libyaml and go-yaml are stricter in these two points.
+        name = getattr(event, "anchor", None)
+        if name is not None and not _ANCHOR.fullmatch(name):
+            raise ScannerError(
+                f"while scanning {'an alias' if event.__class__ is AliasEvent else 'an anchor'}",
+                event.start_mark,
+                "did not find expected alphabetic or numeric character",
+                event.start_mark,
+            )
+        if event.__class__ is ScalarEvent and _SURROGATE.search(event.value):
+            raise ScannerError(
+                "while scanning a quoted scalar",
+                event.start_mark,
+                "found invalid Unicode character escape code",
+                event.start_mark,
+            )
+        return event
+
+    return next_event
+
+
+_ANCHOR = re.compile(r"[0-9A-Za-z_-]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 _MERGE = object()
+_NO_POSITIONS = _Positions(0, array("I"), {}, {}, {})
+_COLLECTION_KEY = "a mapping key is a collection, which no Kubernetes object has"
+_MERGE_VALUE = "the value of the merge key '<<' is neither a mapping nor a list of mappings"
+_EMPTY_VALUE = re.compile(r"\s*:")
+
+
+def _merges(event: Any) -> bool:
+    """Whether the key `<<` is a merge key: it is when unquoted, or tagged as one."""
+    return event.implicit[0] or str(event.ctag) == _STANDARD_TAG + "merge"
 
 
 class _Builder:
-    """Makes documents of one event stream. `base` is the offset of the stream's text in the file."""
+    """Makes documents of the events of one text. `base` is the offset of that text in the file."""
 
-    def __init__(self, file: SourceFile, base: int, strings: dict[str, str]) -> None:
+    def __init__(self, file: SourceFile, base: int) -> None:
         self.file = file
         self.base = base
-        self.strings = strings
+        self.positions = _NO_POSITIONS
         self.problems: list[Problem] = []
+        self.ended: Any = None
 
-    def document(self, next_event: Callable[[], Any], start: int, index: int) -> Document | None:
+    def document(self, next_event: _Events, start: int, index: int) -> Document | None:
         """The document whose start event has just been read; None when it holds nothing.
 
-        Raises `_Refused`, after which the rest of the document's events are still in the stream,
-        and what the parser raises.
+        Raises `_Refused`, after which the rest of the document's events are still to come, and what
+        the parser raises.
         """
-        base = self.base
-        positions = _Positions()
-        nodes = positions.nodes
-        add = nodes.append
-        strings = self.strings
+        # This loop runs for every node of every file, and most of the run's time is spent in it.
+        self.problems = []
+        nodes = array("I")
+        append = nodes.append
+        aliases: dict[int, int] = {}
+        self.positions = positions = _Positions(self.base, nodes, aliases, {}, {})
+        scalars = _PLAIN_SCALARS
         # Anchor -> node, value, nodes it stands for (0 while it is still open).
         anchors: dict[str, tuple[int, Any, int]] = {}
-        # Open collections: value, node, anchor, number of nodes before it with aliases written out.
-        stack: list[tuple[Any, int, str | None, int]] = []
-        keys: list[Any] = []
-        irregular: dict[int, list[tuple[Any, int]]] = {}
-        container: Any = None
-        is_map = False
+        # Mapping with merge keys or duplicate keys -> node of such a value -> key, value.
+        irregular: dict[int, dict[int, tuple[Any, Any]]] = {}
+        # What is being filled: the collection, its node, and the key that waits for its value.
+        root: list[Any] = []
+        container: Any = root
+        within = 0
+        key: Any = None
+        in_mapping = False
+        # The collections around it, and of the innermost its anchor, whether it has brackets, and
+        # what `aliased` was at its start.
+        stack: list[tuple[Any, int, Any, str | None, bool, int]] = []
         count = 0
-        expanded = 0
-        last_end = start
-        root: Any = None
+        # Nodes that would stand there in addition if every alias were written out.
+        aliased = 0
+        last_end = 0
         while True:
             event = next_event()
             cls = event.__class__
             if cls is ScalarEvent:
                 text = event.value
-                tag = event.tag
-                if tag is not None and tag != "!":
-                    value = _tagged_scalar(tag, text)
-                elif tag is None and event.implicit[0]:
-                    if text in strings:
-                        value = strings[text]
-                    elif text in _WORDS:
-                        value = _WORDS[text]
-                    elif text[0] in _NUMERIC_START:
-                        value = plain_scalar(text)
-                    else:
-                        value = text
-                        if len(text) < _SHARED_LENGTH:
-                            strings[text] = text
+                node_start = event.start_mark.index
+                last_end_before = last_end
+                last_end = event.end_mark.index
+                if event.ctag is not None:
+                    value = self._tagged(event)
+                elif event.style:
+                    value = intern(text) if len(text) <= _SHARED_LENGTH else text
                 else:
-                    value = text
+                    value = scalars[text]
+                    if value is None and node_start == last_end and key is not None:
+                        # Parsers differ in where they see a value that is not there.
+                        colon = _EMPTY_VALUE.match(self.file.text, self.base + last_end_before)
+                        node_start = last_end = (
+                            colon.end() - self.base if colon else last_end_before
+                        )
                 node = count
                 count += 1
-                expanded += 1
-                last_end = base + event.end_mark.index
-                add(base + event.start_mark.index)
-                add(last_end)
-                add(count)
+                append(node_start)
+                append(last_end)
+                append(count)
                 if event.anchor is not None:
                     anchors[event.anchor] = (node, value, 1)
+                if in_mapping and key is None:
+                    if value.__class__ is not str:
+                        key = _key_text(value)
+                    elif value == "<<" and _merges(event):
+                        key = _MERGE
+                    else:
+                        key = value
+                    continue
             elif cls is MappingStartEvent or cls is SequenceStartEvent:
-                if is_map and keys[-1] is None:
+                if in_mapping and key is None:
                     raise self._refused(_COLLECTION_KEY, event)
                 if len(stack) >= MAX_DEPTH:
                     raise self._refused(f"nested more than {MAX_DEPTH} levels deep", event)
-                is_map = cls is MappingStartEvent
-                container = {} if is_map else []
-                last_end = base + event.end_mark.index
-                add(base + event.start_mark.index)
-                add(last_end)
-                add(0)
-                stack.append((container, count, event.anchor, expanded))
-                if event.anchor is not None:
-                    anchors[event.anchor] = (count, container, 0)
+                anchor = event.anchor
+                stack.append((container, within, key, anchor, event.flow_style, aliased))
+                in_mapping = cls is MappingStartEvent
+                container = {} if in_mapping else []
+                within = count
+                key = None
+                if anchor is not None:
+                    anchors[anchor] = (count, container, 0)
                 count += 1
-                expanded += 1
-                keys.append(None)
+                append(event.start_mark.index)
+                append(0)
+                append(0)
                 continue
             elif cls is MappingEndEvent or cls is SequenceEndEvent:
-                value, node, anchor, before = stack.pop()
-                keys.pop()
+                value = container
+                node = within
+                container, within, key, anchor, brackets, aliased_before = stack.pop()
+                in_mapping = container.__class__ is dict
+                if brackets:
+                    last_end = event.end_mark.index
+                # A block collection ends for the parser where the next token starts, perhaps
+                # lines below; its last descendant ends where a person would say.
+                nodes[node * _WIDTH + 1] = last_end
                 nodes[node * _WIDTH + 2] = count
-                end = event.end_mark.index
-                if end > event.start_mark.index:
-                    nodes[node * _WIDTH + 1] = last_end = base + end
-                elif count > node + 1:
-                    # A block collection ends for the parser where the next token starts, perhaps
-                    # lines below; its last descendant ends where a person would say.
-                    nodes[node * _WIDTH + 1] = last_end
-                if node in irregular:
-                    self._settle(value, node, irregular[node], positions, index)
+                if irregular and node in irregular:
+                    self._settle(value, node, irregular[node], index)
                 if anchor is not None:
-                    anchors[anchor] = (node, value, expanded - before)
-                if stack:
-                    container = stack[-1][0]
-                    is_map = container.__class__ is dict
-                else:
-                    container, is_map = None, False
+                    anchors[anchor] = (node, value, count - node + aliased - aliased_before)
             elif cls is AliasEvent:
-                if event.anchor not in anchors:
+                name = event.anchor
+                if name not in anchors:
                     raise self._refused(
-                        f"alias *{event.anchor} has no anchor before it in this document", event
+                        f"the alias *{name} has no anchor &{name} before it in this document", event
                     )
-                target, value, weight = anchors[event.anchor]
+                target, value, weight = anchors[name]
                 if not weight:
                     raise self._refused(
-                        f"alias *{event.anchor} stands inside the value it refers to", event
+                        f"the alias *{name} stands inside the value that it refers to", event
                     )
-                expanded += weight
-                if expanded - count > MAX_ALIASED_NODES:
+                aliased += weight
+                if aliased > MAX_ALIASED_NODES:
                     raise self._refused(
-                        f"its aliases stand for more than {MAX_ALIASED_NODES:,} values", event
+                        f"the aliases stand for more than {MAX_ALIASED_NODES:,} values", event
                     )
                 node = count
                 count += 1
-                last_end = base + event.end_mark.index
-                add(base + event.start_mark.index)
-                add(last_end)
-                add(count)
-                positions.aliases[node] = target
+                last_end = event.end_mark.index
+                append(event.start_mark.index)
+                append(last_end)
+                append(count)
+                aliases[node] = target
             elif cls is DocumentEndEvent:
-                if not count or (root is None and nodes[0] == nodes[1]):
+                self.ended = event
+                value = root[0]
+                if value is None and nodes[0] == last_end:
                     return None
-                return Document(self.file, index, root, Span(start, nodes[1]), positions)
+                return Document(self.file, index, value, start, positions)
             else:
                 continue
 
             # `value` is complete and stands at `node`: hand it to its container.
-            if is_map:
-                key = keys[-1]
-                if key is None:
-                    if value.__class__ is str:
-                        if value == "<<" and cls is ScalarEvent and event.implicit[0]:
-                            keys[-1] = _MERGE
-                        else:
-                            keys[-1] = strings.setdefault(value, value)
-                    elif isinstance(value, (dict, list)):
-                        raise self._refused(_COLLECTION_KEY, event)
-                    else:
-                        keys[-1] = _key_text(value)
-                else:
-                    keys[-1] = None
-                    if key is _MERGE:
-                        irregular.setdefault(stack[-1][1], []).append((value, node))
-                    else:
-                        if key in container:
-                            irregular.setdefault(stack[-1][1], [])
-                        container[key] = value
-            elif container is not None:
+            if not in_mapping:
                 container.append(value)
+            elif key is None:
+                if isinstance(value, (dict, list)):
+                    raise self._refused(_COLLECTION_KEY, event)
+                key = _key_text(value)
             else:
-                root = value
+                if key is _MERGE:
+                    self._check_merge(value, node)
+                    irregular.setdefault(within, {})[node] = (key, value)
+                else:
+                    if key in container:
+                        irregular.setdefault(within, {})[node] = (key, value)
+                    container[key] = value
+                key = None
+
+    def _tagged(self, event: Any) -> Any:
+        tag = str(event.ctag)
+        try:
+            return _tagged_scalar(tag, event.value)
+        except ValueError as error:
+            raise self._refused(f"the value does not fit its tag !!{error}", event) from error
 
     def _refused(self, message: str, event: Any) -> _Refused:
-        return _Refused(
-            message, self.base + event.start_mark.index, self.base + event.end_mark.index
-        )
+        start, end = self.base + event.start_mark.index, self.base + event.end_mark.index
+        return _Refused(message, Span(start, end))
+
+    def _check_merge(self, value: Any, node: int) -> None:
+        inline = node not in self.positions.aliases
+        if isinstance(value, dict) or (
+            inline and isinstance(value, list) and all(isinstance(item, dict) for item in value)
+        ):
+            return
+        raise _Refused(_MERGE_VALUE, self.positions.span(node))
 
     def _settle(
-        self,
-        value: dict[str, Any],
-        node: int,
-        merged: list[tuple[Any, int]],
-        positions: _Positions,
-        index: int,
+        self, value: dict[str, Any], node: int, odd: dict[int, tuple[Any, Any]], index: int
     ) -> None:
-        """Reports duplicate keys of a mapping, fills in merge keys, notes where each key stands."""
-        merge_nodes = {source for _, source in merged}
+        """Reports duplicate keys of a mapping, fills in merge keys, notes where each key stands.
+
+        The last of several equal keys counts, and every key of the mapping itself counts more than
+        a merged one; among merged mappings the first counts.
+        """
+        positions = self.positions
         table: dict[str, tuple[int, int]] = {}
-        for key, held in _pairs(positions.nodes, node):
-            if held in merge_nodes:
+        first: dict[str, int] = {}
+        merged: list[tuple[Any, int]] = []
+        names = iter(value)
+        for key, held in positions.pairs(node):
+            name, source = odd.get(held, (None, None))
+            if name is _MERGE:
+                if isinstance(source, list):
+                    merged += zip(source, positions.items(held), strict=True)
+                else:
+                    merged.append((source, held))
                 continue
-            name = self._key_name(key, positions)
-            if name in table:
-                first = table[name][0]
+            if name is None:
+                name = next(names)
+                first[name] = key
+            else:
                 self.problems.append(
                     Problem(
                         "duplicate-key",
                         name,
                         positions.span(key),
                         index,
-                        ((positions.span(first), "first given here"),),
+                        ((positions.span(first[name]), "first given here"),),
                     )
                 )
             table[name] = (key, held)
-        for source, at in merged:
-            at = positions.aliases.get(at, at)
-            if isinstance(source, list):
-                sources = list(zip(source, _items(positions.nodes, at), strict=False))
-            else:
-                sources = [(source, at)]
-            for mapping, where in sources:
-                if isinstance(mapping, dict):
-                    places = self._places(mapping, positions.aliases.get(where, where), positions)
-                    for name, held_value in mapping.items():
-                        if name not in value:
-                            value[name] = held_value
-                            table[name] = places[name]
-        positions.irregular[node] = table
-
-    @staticmethod
-    def _places(
-        mapping: dict[str, Any], node: int, positions: _Positions
-    ) -> dict[str, tuple[int, int]]:
-        known = positions.irregular.get(node)
-        return known or dict(zip(mapping, _pairs(positions.nodes, node), strict=False))
-
-    def _key_name(self, key: int, positions: _Positions) -> str:
-        span = positions.span(positions.aliases.get(key, key))
-        text = self.file.text[span.start : span.end]
-        if text[:1] in _INDICATORS:
-            events = YAML(typ="safe", pure=True).parse(text)
-            scalar = next(event for event in events if isinstance(event, ScalarEvent))
-            if not scalar.implicit[0]:
-                tag = scalar.tag
-                return _key_text(_tagged_scalar(tag, scalar.value) if tag else scalar.value)
-            text = scalar.value
-        return _key_text(plain_scalar(text))
-
-
-_SHARED_LENGTH = 64
-_INDICATORS = frozenset("\"'&!|>?")
-_COLLECTION_KEY = "a mapping key is a collection, which no Kubernetes object has"
-
-
-def _pairs(nodes: array[int], node: int) -> Iterator[tuple[int, int]]:
-    """Nodes of the keys and values of a mapping."""
-    key, end = node + 1, nodes[node * _WIDTH + 2]
-    while key < end:
-        held = nodes[key * _WIDTH + 2]
-        yield key, held
-        key = nodes[held * _WIDTH + 2]
-
-
-def _items(nodes: array[int], node: int) -> Iterator[int]:
-    """Nodes of the items of a sequence."""
-    item, end = node + 1, nodes[node * _WIDTH + 2]
-    while item < end:
-        yield item
-        item = nodes[item * _WIDTH + 2]
+        for mapping, at in merged:
+            places = positions.table(positions.aliases.get(at, at), mapping)
+            for name, held_value in mapping.items():
+                if name not in value:
+                    value[name] = held_value
+                    table[name] = places[name]
+        positions.tables[node] = table
 
 
 # ---------------------------------------------------------------------------------------- files
 
-_DOCUMENT_START = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_SECRET_KIND = re.compile(r"""^\s*["']?kind["']?\s*:\s*["']?Secret\b""", re.MULTILINE)
+_BOM = "\ufeff"
+# The dashes come first so that they are searched for as a plain text.
+_SEPARATOR = re.compile(f"---(?<![^\\r\\n\\x85\\u2028\\u2029]---)(?=[{_BLANK}]|\\Z)")
+_DIRECTIVES_ONLY = re.compile(r"(?:\s|[%#][^\r\n]*(?:[\r\n]|\Z))*\Z")
+_JSON_START = re.compile(r"\s*\{\s*[\"}]")
+# A plain text comes first here as well; that more than the key `kind` may match does no harm.
+_SECRET_KIND = re.compile(r"""kind["']?\s*:\s*["']?Secret\b""")
+# YAML allows these in no place, not even in quotes. A surrogate is half a character.
+_FORBIDDEN = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Characters of a file that may be read by the slow parser.
+_SECOND_OPINION_LIMIT = 1_000_000
 
 
-def parse(file: SourceFile) -> ParsedFile:
-    """Reads every document of a file. What is wrong with one does not keep the others from being read."""
-    text = file.text
-    strings: dict[str, str] = {}
-    documents: list[Document] = []
-    problems: list[Problem] = []
-    offset = 0
-    index = 0
-    while offset < len(text):
-        part = _Part(file, offset, index, strings)
-        parser = _native_events if CParser is not None else _pure_events
-        stop = part.read(parser(text[offset:] if offset else text))
-        if stop is None:
-            documents += part.documents
-            problems += part.problems
-            index = part.index
-            break
-        # The parser gave up inside the document that starts at `start`. Documents before it are
-        # fine; the text goes on being read at the next document separator.
-        documents += part.documents
-        problems += part.problems
-        start, index = part.start, part.index
-        following = _DOCUMENT_START.search(text, _after_separator(text, start))
-        end = following.start() if following else len(text)
-        body = text[start:end]
-        if text[_after_separator(text, start) : end].lstrip().startswith("{"):
-            more, trouble, start = _json_values(file, start, end, index, strings)
-            documents += more
-            index += len(more)
-            if trouble is None:
-                offset = end
-                continue
-            stop, body = trouble, text[start:end]
-        elif CParser is not None and stop.syntax:
-            # libyaml refuses some text that go-yaml takes, such as an IPv6 address in a flow
-            # sequence; ruamel.yaml's own parser has the second say.
-            second = _Part(file, start, index, strings)
-            again = second.read(_pure_events(body))
-            if again is None:
-                documents += second.documents
-                problems += second.problems
-                index = second.index
-                offset = end
-                continue
-            if again.syntax and again.span.start > stop.span.start:
-                stop = again
-        problems.append(
-            Problem(
-                "syntax",
-                stop.message,
-                stop.span,
-                index,
-                secret=bool(_SECRET_KIND.search(body)),
-            )
-        )
-        index += 1
-        offset = end
-    return ParsedFile(file, tuple(documents), tuple(problems), index)
+def parse(file: SourceFile, *, native: bool = True) -> ParsedFile:
+    """Reads every document of a file; one that is broken does not keep the others from being read.
 
-
-def _after_separator(text: str, start: int) -> int:
-    separator = _DOCUMENT_START.match(text, start)
-    return separator.end() if separator else start
+    With `native` false the parser written in Python reads the text, as it does wherever the one
+    written in C is not installed.
+    """
+    reader = _Reader(file, native and CParser is not None)
+    reader.read()
+    reader.problems.sort(key=lambda problem: problem.span)
+    return ParsedFile(file, tuple(reader.documents), tuple(reader.problems), reader.index)
 
 
 @dataclass(frozen=True, slots=True)
 class _Stop:
-    """Why and where a document could not be read. `syntax`: the parser refused the text."""
+    """Why and where a document could not be read."""
 
     message: str
     span: Span
-    syntax: bool
+    start: int
+    """Offset at which the document starts."""
+    reason: str = ""
+    """The parser's own words."""
+    related: tuple[tuple[Span, str], ...] = ()
 
 
-class _Part:
-    """Reading of a file's text from `offset` on, up to its end or to the first broken document."""
+class _Reader:
+    """Reads the documents of a file one after the other; `index` is the number of the next one."""
 
-    def __init__(
-        self, file: SourceFile, offset: int, index: int, strings: dict[str, str]
-    ) -> None:
+    def __init__(self, file: SourceFile, native: bool) -> None:
         self.file = file
-        self.offset = offset
-        self.start = offset
-        self.index = index
+        self.native = native
+        self.index = 0
         self.documents: list[Document] = []
-        self._builder = _Builder(file, offset, strings)
+        self.problems: list[Problem] = []
+        self._patience = _SECOND_OPINION_LIMIT
 
-    @property
-    def problems(self) -> list[Problem]:
-        return self._builder.problems
+    def read(self) -> None:
+        text = self.file.text
+        offset = len(text) - len(text.lstrip(_BOM))
+        end = len(text)
+        while True:
+            stop = self._stream(offset, end, self.native)
+            offset = end
+            if stop is not None:
+                offset = self._next_separator(stop.start)
+                self._broken(stop, offset)
+            if offset == len(text):
+                return
+            # A file with one broken document may have many: from here on its documents are read
+            # one by one, so that no text is read twice.
+            end = self._next_separator(offset)
 
-    def read(self, next_event: Callable[[], Any]) -> _Stop | None:
-        document_ended = True
+    def _next_separator(self, start: int) -> int:
+        """Where the document that follows the one at `start` begins, or the end of the text."""
+        text = self.file.text
+        own = _SEPARATOR.match(text, start)
+        if own is None and text.startswith("%", start):
+            own = _SEPARATOR.search(text, start)
+        following = _SEPARATOR.search(text, own.end() if own else start)
+        return following.start() if following else len(text)
+
+    def _stream(self, start: int, end: int, native: bool) -> _Stop | None:
+        """Reads the documents of a part of the text, up to the first that is broken."""
+        text = self.file.text[start:end]
+        documents, problems, index = len(self.documents), len(self.problems), self.index
+        try:
+            events = _native_events(text) if native else _pure_events(text)
+            return self._read(events, start, end)
+        except (ReaderError, UnicodeEncodeError) as error:
+            # The parser looks at characters long before it comes to them, so it has given up in
+            # some document before the broken one.
+            del self.documents[documents:], self.problems[problems:]
+            self.index = index
+            return self._forbidden(start, end, native, error)
+
+    def _read(self, next_event: _Events, base: int, end: int) -> _Stop | None:
+        builder = _Builder(self.file, base)
+        begin = base
+        inside = False
         try:
             while True:
                 event = next_event()
-                if event is None or event.__class__ is StreamEndEvent:
+                cls = event.__class__
+                if event is None or cls is StreamEndEvent:
                     return None
-                if event.__class__ is DocumentStartEvent:
-                    document_ended = False
-                    self.start = self.offset + event.start_mark.index
-                    document = self._builder.document(next_event, self.start, self.index)
-                    document_ended = True
+                if cls is DocumentStartEvent:
+                    begin = base + event.start_mark.index
+                    shown = base + event.end_mark.index - len("---") if event.explicit else begin
+                    inside = True
+                    document = builder.document(next_event, shown, self.index)
+                    inside = False
+                    self.index += 1
                     if document is not None:
                         self.documents.append(document)
-                        self.index += 1
-                    elif event.explicit:
-                        self.index += 1
+                        if builder.problems:
+                            self._note(builder.problems, document.span)
         except _Refused as refused:
-            return _Stop(str(refused), Span(*refused.span), False)
-        except (YAMLError, ValueError) as error:
-            if document_ended:
-                # Between documents: what comes next belongs to a document of its own.
-                self.start = max(self.start, self._end_of_last())
-            return _explain(self.file, self.offset, error)
+            at = refused.span.start
+            if "{{" in self.file.text[max(0, at - 1) : at + 2]:
+                stop = _template_stop(self.file, at, begin)
+                if stop is not None:
+                    return stop
+            span = refused.span if refused.span.start < refused.span.end else None
+            return _Stop(str(refused), span or _line_from(self.file, at), begin)
+        except ReaderError:
+            raise
+        except YAMLError as error:
+            stop = _explain(self.file, error, base, begin)
+            return (
+                stop
+                if inside or builder.ended is None
+                else self._after(builder.ended, stop, base, end)
+            )
 
-    def _end_of_last(self) -> int:
-        return self.documents[-1].span.end if self.documents else self.offset
+    def _note(self, problems: list[Problem], document: Span) -> None:
+        if self._is_secret(document):
+            problems = [replace(problem, secret=True) for problem in problems]
+        self.problems += problems
+
+    def _is_secret(self, span: Span) -> bool:
+        return _SECRET_KIND.search(self.file.text, span.start, span.end) is not None
+
+    def _after(self, ended: Any, stop: _Stop, base: int, end: int) -> _Stop | None:
+        """What a parser error between two documents means."""
+        text = self.file.text
+        after = base + ended.end_mark.index
+        if _DIRECTIVES_ONLY.match(text, after, end):
+            # The separator that they belong to is where this part of the text was cut off.
+            return None
+        if ended.explicit or text.startswith("%", after) or _JSON_START.match(text, after):
+            return replace(stop, start=after)
+        # Text without a separator before it belongs to the document above, which is broken by it.
+        self.index -= 1
+        if self.documents and self.documents[-1].index == self.index:
+            self.documents.pop()
+        self.problems = [p for p in self.problems if p.document != self.index]
+        return stop
+
+    def _forbidden(self, start: int, end: int, native: bool, error: Exception) -> _Stop | None:
+        """Reads up to the document that holds a character no YAML text may hold."""
+        text = self.file.text
+        found = _FORBIDDEN.search(text, start, end)
+        if found is None:
+            return _Stop(str(error), self.file.line_span(start), start)
+        begin = start
+        for separator in _SEPARATOR.finditer(text, start, found.start()):
+            begin = separator.start()
+        stop = self._stream(start, begin, native) if begin > start else None
+        message = f"the control character U+{ord(found[0]):04X} stands in the text; remove it"
+        return stop or _Stop(message, Span(*found.span()), begin)
+
+    def _broken(self, stop: _Stop, end: int) -> None:
+        """Another try at the broken document that ends at `end`, then its problem."""
+        text = self.file.text
+        start = stop.start
+        separator = _SEPARATOR.match(text, start)
+        body = separator.end() if separator else start
+        if _JSON_START.match(text, body):
+            # JSON values that follow each other, as kubectl accepts them, and JSON that YAML
+            # parsers refuse, such as surrogate pairs in escapes.
+            again = self._read(_json_events(text, body, end), 0, end)
+            if again is None:
+                return
+            if again.span.start > stop.span.start:
+                stop = again
+        elif self.native and stop.reason == _UNEXPECTED_COLON and end - start <= self._patience:
+            # libyaml refuses an IPv6 address or a URL in a flow collection, which go-yaml takes;
+            # ruamel.yaml's own parser takes it too, but is slow.
+            self._patience -= end - start
+            again = self._stream(start, end, native=False)
+            if again is None:
+                return
+            stop = again
+        secret = self._is_secret(Span(start, end))
+        self.problems.append(
+            Problem("syntax", stop.message, stop.span, self.index, stop.related, secret)
+        )
+        self.index += 1
 
 
-def _native_events(text: str) -> Callable[[], Any]:
-    get: Callable[[], Any] = CParser(text).get_event
-    return get
+# ----------------------------------------------------------------------------------------- JSON
 
 
-def _pure_events(text: str) -> Callable[[], Any]:
-    events = YAML(typ="safe", pure=True).parse(text)
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    index: int
+
+
+_JSON_BLANK = re.compile(r"[ \t\r\n]*")
+_JSON_PIECE = re.compile(
+    r'[{}\[\],:]|"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"'
+    r"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null"
+)
+_VALUE, _ITEM, _KEY, _FIRST_KEY, _COLON, _MORE = range(6)
+_JSON_EXPECTED = {
+    _VALUE: "a value is missing here, or a quoted text is not closed",
+    _ITEM: "a value or ']' is missing here",
+    _KEY: "a key in double quotes is missing here",
+    _FIRST_KEY: "a key in double quotes or '}' is missing here",
+    _COLON: "a ':' is missing here",
+    _MORE: "a ',' or the closing bracket is missing here",
+}
+
+
+def _json_events(text: str, start: int, end: int) -> _Events:
+    """Events of JSON values that follow each other; their offsets are those in the whole text."""
+    events = _json_values(text, start, end)
     return lambda: next(events, None)
 
 
-def _json_values(
-    file: SourceFile, start: int, end: int, index: int, strings: dict[str, str]
-) -> tuple[list[Document], _Stop | None, int]:
-    """JSON values that follow each other without a separator, as `kubectl` accepts them.
-
-    Also JSON that YAML parsers refuse, such as surrogate pairs in escapes. Returns the documents
-    before the first error, that error, and where the broken value starts.
-    """
-    text = file.text
-    decoder = json.JSONDecoder()
-    documents: list[Document] = []
-    start = _after_separator(text, start)
+def _json_values(text: str, start: int, end: int) -> Iterator[Any]:
+    # Brackets that will close the open collections, the innermost last.
+    closing: list[str] = []
+    expected = _VALUE
+    at = start
     while True:
-        while start < end and text[start].isspace():
-            start += 1
-        if start >= end:
-            return documents, None, start
-        try:
-            value, stop = decoder.raw_decode(text[:end], start)
-        except (json.JSONDecodeError, RecursionError) as error:
-            at = error.pos if isinstance(error, json.JSONDecodeError) else start
-            why = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
-            return documents, _Stop(f"not valid JSON: {why}", Span(at, at + 1), True), start
-        part = _Part(file, start, index + len(documents), strings)
-        parser = _native_events if CParser is not None else _pure_events
-        if part.read(parser(text[start:stop])) is None and part.documents:
-            documents += part.documents
+        at = _end_of(_JSON_BLANK, text, at, end)
+        if not closing and at == end:
+            return
+        mark, after = _Mark(at), _Mark(_end_of(_JSON_PIECE, text, at, end))
+        piece = text[at : after.index]
+        if not closing:
+            yield DocumentStartEvent(mark, mark, explicit=False)
+        if expected == _MORE and piece == ",":
+            expected = _KEY if closing[-1] == "}" else _VALUE
+        elif expected == _COLON and piece == ":":
+            expected = _VALUE
+        elif expected in (_KEY, _FIRST_KEY) and piece.startswith('"'):
+            yield _json_scalar(piece, mark, after)
+            expected = _COLON
+        elif expected in (_VALUE, _ITEM) and piece == "{":
+            yield MappingStartEvent(None, None, True, mark, after, flow_style=True)
+            closing.append("}")
+            expected = _FIRST_KEY
+        elif expected in (_VALUE, _ITEM) and piece == "[":
+            yield SequenceStartEvent(None, None, True, mark, after, flow_style=True)
+            closing.append("]")
+            expected = _ITEM
+        elif expected in (_VALUE, _ITEM) and piece not in ("", ",", ":", "}", "]"):
+            yield _json_scalar(piece, mark, after)
+            expected = _MORE
+        elif expected in (_MORE, _FIRST_KEY, _ITEM) and piece == closing[-1]:
+            closing.pop()
+            yield MappingEndEvent(mark, after) if piece == "}" else SequenceEndEvent(mark, after)
+            expected = _MORE
         else:
-            documents.append(
-                Document(file, index + len(documents), value, Span(start, stop), None)
+            raise _Refused(
+                f"not valid JSON: {_JSON_EXPECTED[expected]}", Span(at, min(at + 1, end))
             )
-        start = stop
+        if expected == _MORE and not closing:
+            yield DocumentEndEvent(after, after, explicit=False)
+            expected = _VALUE
+        at = after.index
+
+
+def _end_of(pattern: re.Pattern[str], text: str, start: int, end: int) -> int:
+    match = pattern.match(text, start, end)
+    return match.end() if match else start
+
+
+def _json_scalar(piece: str, start: _Mark, end: _Mark) -> ScalarEvent:
+    quoted = piece.startswith('"')
+    value = _SURROGATE.sub("\ufffd", json.loads(piece)) if quoted else piece
+    return ScalarEvent(None, None, (not quoted, quoted), value, start, end, piece[0] * quoted)
 
 
 # --------------------------------------------------------------------------- reasons in plain words
 
-_PLAIN_WORDS = (
-    (r"found character '\\t'", "a tab stands where YAML takes only spaces for indentation"),
-    (r"found a tab character", "a tab stands where YAML takes only spaces for indentation"),
-    (
-        r"mapping values are not allowed",
-        "a ':' stands where no mapping can start; indent the line like its siblings, or quote the"
-        " value that contains ': '",
-    ),
-    (
-        r"could not find expected ':'",
-        "this line is neither 'key: value' nor the continuation of a value; a ':' or its"
-        " indentation is missing",
-    ),
-    (
-        r"did not find expected key",
-        "the indentation of this line fits no mapping above it",
-    ),
-    (
-        r"did not find expected '-' indicator",
-        "the indentation of this line fits no list above it",
-    ),
-    (r"did not find expected ',' or '\]'", "a '[' list is not closed, or a ',' is missing"),
-    (r"did not find expected ',' or '\}'", "a '{' mapping is not closed, or a ',' is missing"),
-    (r"found unexpected end of stream", "the file ends inside a quoted text"),
-    (
-        r"found character that cannot start any token",
-        "this character cannot start a value; put the value in quotes",
-    ),
-    (r"found unknown escape character", "an escape that YAML does not know, in double quotes"),
-    (
-        r"did not find expected alphabetic or numeric character",
-        "'*' or '&' stands for an alias or anchor here and has no name; quote the value",
-    ),
-    (r"found undefined tag handle", "a '!' tag uses a handle that is not declared"),
-    (
-        r"did not find expected <document start>",
-        "text follows the end of the document; separate documents with '---'",
-    ),
-    (r"control characters are not allowed", "a control character stands in the text"),
-    (r"block sequence entries are not allowed", "a '-' list item cannot start here"),
+_UNEXPECTED_COLON = "found unexpected ':'"
+
+# Patterns for "context: problem" as libyaml and ruamel.yaml word them.
+_PLAIN_WORDS = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (
+            r"found a tab|found character '\\t'",
+            "a tab stands where YAML takes only spaces for indentation",
+        ),
+        (
+            r"mapping values are not allowed",
+            "a ':' makes a key of what cannot be one; quote the value or mend the indentation",
+        ),
+        (
+            r"could not find expected ':'",
+            "this line is neither 'key: value' nor part of a value above; a ':' may be missing",
+        ),
+        (
+            r"mapping keys are not allowed",
+            "a '? ' starts a key where no key can stand; put the value in quotes",
+        ),
+        (
+            r"sequence entries are not allowed",
+            "a '- ' list item cannot start here; begin the list on a line of its own",
+        ),
+        (
+            r"block mapping: (did not find expected key|expected <block end>)",
+            "the indentation of this line fits no mapping above it",
+        ),
+        (
+            r"did not find expected '-' indicator|block collection: expected <block end>",
+            "the indentation of this line fits no list above it",
+        ),
+        (r"expected ',' or '\]'", "a '[' list is not closed, or a ',' is missing in it"),
+        (r"expected ',' or '\}'", "a '{' mapping is not closed, or a ',' is missing in it"),
+        (r"flow \w+: .*expected (the )?node content", "a value is missing in '[ ]' or '{ }'"),
+        (
+            r"expected (the )?node content",
+            "no value can start here; put it in quotes if it is one",
+        ),
+        (
+            _UNEXPECTED_COLON,
+            "a ':' stands in an unquoted value in '[ ]' or '{ }'; put the value in quotes",
+        ),
+        (r"found unexpected end of stream", "a quoted text starts here and is never closed"),
+        (
+            r"found unexpected document",
+            "a quoted text starts here and is not closed before the next document",
+        ),
+        (
+            r"cannot start any token",
+            "no value can start with this character; put the value in quotes",
+        ),
+        (
+            r"found unknown escape",
+            "YAML does not know this '\\' escape; put the text in single quotes, or write '\\\\'",
+        ),
+        (
+            r"hexdecimal number|Unicode character",
+            "an escape in this text names no character; '\\x' takes 2 digits, '\\u' 4, '\\U' 8",
+        ),
+        (
+            r"(anchor|alias): .*alphabetic or numeric",
+            "'*' and '&' start an alias or an anchor here; put the value in quotes",
+        ),
+        (
+            r"block scalar",
+            "after '|' or '>' only '+', '-', an indentation from 1 to 9 and a comment may follow",
+        ),
+        (
+            r"undefined tag handle|scanning a tag|parsing a tag",
+            "'!' starts a tag here, and it is not a valid one; put the value in quotes",
+        ),
+        (
+            r"document start>",
+            "this text follows the end of the document; separate documents with '---'",
+        ),
+        (
+            r"directive|incompatible YAML",
+            "a line that starts with '%' is a directive, and this one is not valid",
+        ),
+    )
 )
+# What began earlier and has no end tells a person more than the place where its end was missed.
+_LOOK_BACK = re.compile(
+    r"could not find expected ':'|found unexpected (end of stream|document)|alphabetic or numeric"
+    r"|hexdecimal number|Unicode character|directive:|(scanning|parsing) a tag"
+)
+_CONTEXTS = (
+    (re.compile(r"block mapping"), "the mapping starts here"),
+    (re.compile(r"block (collection|sequence)"), "the list starts here"),
+    (re.compile(r"flow mapping"), "the '{' stands here"),
+    (re.compile(r"flow sequence"), "the '[' stands here"),
+)
+_TEXT_END = re.compile(rf"[{_BLANK}]*(?:\Z|(?:---|\.\.\.)(?:[{_BLANK}]|\Z))")
+_TEMPLATE = re.compile(r"(?:^[ \t]*|[:?-][ \t]+|[\[{,][ \t]*)(?P<opening>\{[{%])")
+_LINE_WINDOW = 1000
 
 
-def _explain(file: SourceFile, offset: int, error: Exception) -> _Stop:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    if mark is not None:
-        at = offset + mark.index
-    else:
-        at = offset + (getattr(error, "position", 0) or 0)
-    at = max(0, min(at, len(file.text)))
-    plain = str(reason)
-    if "cannot start any token" in plain and file.text[at : at + 1] == "\t":
-        plain = "found a tab character"
-    for pattern, words in _PLAIN_WORDS:
-        if re.search(pattern, plain):
-            plain = words
-            break
+def _explain(file: SourceFile, error: YAMLError, base: int, begin: int) -> _Stop:
+    """What the parser found wrong, where, and in words for people who do not know YAML well."""
+    text = file.text
+    problem = getattr(error, "problem_mark", None)
+    context = getattr(error, "context_mark", None)
+    reason = str(getattr(error, "problem", None) or error)
+    at = begin if problem is None else base + problem.index
+    began = at if context is None else base + context.index
+    template = _template_stop(file, at, begin) or _template_stop(file, began, begin)
+    if template is not None:
+        return template
+    said = f"{getattr(error, 'context', None)}: {reason}"
+    if _LOOK_BACK.search(said) or ("flow" in said and _TEXT_END.match(text, at)):
+        at = began
+    elif "unknown escape" in reason and text[at - 1] == "\\":
+        # ruamel.yaml points behind the backslash.
+        at -= 1
+    if "cannot start any token" in reason and text.startswith("\t", at):
+        said = "found a tab"
+    elif "document start>" in reason and text.startswith("%", begin):
+        said = "directive"
+    message = next((words for pattern, words in _PLAIN_WORDS if pattern.search(said)), reason)
+    related: tuple[tuple[Span, str], ...] = ()
+    if file.position(began).line < file.position(at).line:
+        related = tuple(
+            (file.line_span(began), words) for pattern, words in _CONTEXTS if pattern.search(said)
+        )
+    return _Stop(message, _line_from(file, at), begin, reason, related)
+
+
+def _template_stop(file: SourceFile, at: int, begin: int) -> _Stop | None:
+    """The unquoted template placeholder that stands in the line of an offset, not after it."""
+    start = at - min(file.position(at).column - 1, _LINE_WINDOW)
+    line = file.text[start : at + 2]
+    for match in _TEMPLATE.finditer(line):
+        opening = match["opening"]
+        before = line[: match.start("opening")]
+        if before.count('"') % 2 == 0 and before.count("'") % 2 == 0:
+            return _Stop(
+                f"an unquoted '{opening}' placeholder; render the template first, or put the value"
+                " in quotes",
+                file.line_span(start + len(before)),
+                begin,
+            )
+    return None
+
+
+def _line_from(file: SourceFile, at: int) -> Span:
+    """The rest of the line from an offset on; at the end of the text, its last character."""
     span = file.line_span(at)
-    return _Stop(plain, Span(span.start, max(span.end, min(at + 1, len(file.text)))), True)
+    if span.start < span.end:
+        return span
+    end = _trimmed_end(file.text, 0, span.start)
+    return Span(end - 1, end) if end else Span(0, min(1, len(file.text)))

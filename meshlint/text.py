@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
@@ -37,13 +38,22 @@ class SourceFile:
 
     path: str
     text: str
-    _line_starts: list[int] = field(default_factory=list, repr=False)
+    _line_starts: array[int] = field(default_factory=lambda: array("I"), repr=False)
 
-    def _starts(self) -> list[int]:
+    def _starts(self) -> array[int]:
         starts = self._line_starts
-        if not starts:
-            starts.append(0)
-            starts.extend(match.end() for match in _LINE_END.finditer(self.text))
+        if starts:
+            return starts
+        starts.append(0)
+        text = self.text
+        if text.count("\r") != text.count("\r\n"):
+            starts.extend([match.end() for match in _LINE_END.finditer(text)])
+            return starts
+        find = text.find
+        end = find("\n")
+        while end >= 0:
+            starts.append(end + 1)
+            end = find("\n", end + 1)
         return starts
 
     def position(self, offset: int) -> Position:
