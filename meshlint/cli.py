@@ -16,7 +16,7 @@ from meshlint import __version__
 from meshlint.config import Config, ConfigError, check_rule_settings, find_config, load_config
 from meshlint.engine import INTERNAL_ERROR, EnabledRule, enable
 from meshlint.findings import SEVERITIES, RuleInfo
-from meshlint.lint import Request, Result, lint
+from meshlint.lint import Request, Result, build_world, lint, load_input
 from meshlint.mesh.settings import HelmValues, Settings
 from meshlint.mesh.versions import Version, parse_version
 from meshlint.reporters import FORMATS, ReportContext
@@ -32,7 +32,7 @@ from meshlint.ruleset import (
 )
 
 if TYPE_CHECKING:
-    from meshlint.findings import Report, Severity
+    from meshlint.findings import Precision, Report, Severity
 
 EXIT_CLEAN, EXIT_FINDINGS, EXIT_ERROR, EXIT_NOTHING = 0, 1, 2, 3
 
@@ -310,6 +310,10 @@ def _enabled_rules(config: Config, options: dict[str, Any]) -> tuple[EnabledRule
 
 
 def _run(config: Config, options: dict[str, Any], enabled: tuple[EnabledRule, ...]) -> Result:
+    return lint(_request(config, options, enabled))
+
+
+def _request(config: Config, options: dict[str, Any], enabled: tuple[EnabledRule, ...]) -> Request:
 
     configured = [_from_here(config.directory / path) for path in config.include] or ["."]
     context = [
@@ -319,20 +323,18 @@ def _run(config: Config, options: dict[str, Any], enabled: tuple[EnabledRule, ..
     paths = list(options["paths"])
     if options.get("with_context") and paths:
         context += configured
-    return lint(
-        Request(
-            paths=paths or configured,
-            rules=enabled,
-            settings=_settings(config, options),
-            context=context,
-            exclude=(*config.exclude, *options["exclude"]),
-            root=config.directory,
-            force_exclude=options.get("force_exclude", False),
-            mesh_config=options["mesh_config"],
-            mesh_networks=options["mesh_networks"],
-            stdin=sys.stdin.buffer.read,
-            progress=_progress(),
-        )
+    return Request(
+        paths=paths or configured,
+        rules=enabled,
+        settings=_settings(config, options),
+        context=context,
+        exclude=(*config.exclude, *options["exclude"]),
+        root=config.directory,
+        force_exclude=options.get("force_exclude", False),
+        mesh_config=options["mesh_config"],
+        mesh_networks=options["mesh_networks"],
+        stdin=sys.stdin.buffer.read,
+        progress=_progress(),
     )
 
 
@@ -371,6 +373,8 @@ def _write_reports(
         infos = _rule_infos(enabled, result.report, name)
         context = _report_context(infos, options, to_file=target is not None)
         output = FORMATS[name](result.report, context)
+        if name == "sarif":
+            _warn_of_limits(len(result.report.findings))
         if target is None:
             _print(output)
             continue
@@ -380,10 +384,29 @@ def _write_reports(
             raise _UsageError(f"{target}: cannot be written: {error.strerror or error}") from None
 
 
+def _warn_of_limits(found: int) -> None:
+    from meshlint.reporters.sarif import MAX_RESULTS, MAX_SHOWN
+
+    if found > MAX_RESULTS:
+        left = f"{found - MAX_RESULTS:,} of {found:,} findings are left out of the SARIF file"
+        click.echo(f"warning: {left}, the least severe ones: GitHub refuses more", err=True)
+    elif found > MAX_SHOWN:
+        click.echo(
+            f"warning: {found:,} findings in the SARIF file: GitHub shows the {MAX_SHOWN:,} most"
+            " severe ones",
+            err=True,
+        )
+
+
 def _print(output: str) -> None:
+    from meshlint.reporters.terminal import TO_ASCII
+
     stream = sys.stdout
+    encoding = stream.encoding or "utf-8"
+    if encoding.lower().replace("-", "") != "utf8":
+        output = output.translate(TO_ASCII)
     try:
-        data = output.encode(stream.encoding or "utf-8", "backslashreplace")
+        data = output.encode(encoding, "backslashreplace")
         stream.buffer.write(data)
         stream.flush()
     except BrokenPipeError:
@@ -414,12 +437,15 @@ def _repository_root() -> str:
 
 
 def _rule_infos(enabled: Sequence[EnabledRule], report: Report, format_name: str) -> list[RuleInfo]:
-    """Rules that a reporter tells about: all of them in SARIF, else those that found something."""
+    """Rules that a reporter tells about: all of them in SARIF, else those that found something.
+
+    Those with a concern are told about too, as the summary says what was not checked.
+    """
     fired = {finding.rule for finding in report.findings}
     infos = [
         _rule_info(entry.rule, entry.severity)
         for entry in enabled
-        if format_name == "sarif" or entry.rule.id in fired
+        if format_name == "sarif" or entry.rule.id in fired or entry.rule.concern is not None
     ]
     if INTERNAL_ERROR in fired:
         infos.append(
@@ -430,6 +456,7 @@ def _rule_infos(enabled: Sequence[EnabledRule], report: Report, format_name: str
                 category="meshlint",
                 rationale="A rule could not look at an object; its findings there are missing.",
                 remediation="Report the bug with the object, or disable the rule for now.",
+                about_run=True,
             )
         )
     return infos
@@ -448,7 +475,56 @@ def _rule_info(rule: Rule, severity: Severity) -> RuleInfo:
         profiles=rule.profiles,
         checklist=rule.checklist or "",
         concern=rule.concern or "",
+        precision=_PRECISION[rule.context],
+        about_run="any-file" in rule.subjects,
     )
+
+
+# What a rule knows decides how often it can be wrong.
+_PRECISION: dict[str, Precision] = {
+    "self": "very-high",
+    "related": "high",
+    "closed-world": "medium",
+}
+
+
+# -------------------------------------------------------------------------------- inspect
+
+
+@main.command()
+@_common_options
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+)
+def inspect(**options: Any) -> None:
+    """Show what the mesh will do with the input, and where each value comes from.
+
+    For each workload: whether it gets a proxy and why, and that proxy's resources. For each
+    installation: what becomes of istiod, the gateways and the proxies' defaults.
+    """
+    import json
+
+    from meshlint.mesh.inspection import inspect_world
+    from meshlint.reporters.inspection import render_inspection
+
+    config = _configuration(options["config_path"])
+    request = _request(config, options, ())
+    loaded = load_input(request)
+    for reason in loaded.bad_paths:
+        click.echo(f"error: {reason}", err=True)
+    data = inspect_world(build_world(loaded, request.settings))
+    if options["format_name"] == "json":
+        _print(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    else:
+        _print(render_inspection(data, _width(), color=_color()))
+    if loaded.bad_paths:
+        raise SystemExit(EXIT_ERROR)
+    if not data["workloads"] and not data["installations"]:
+        raise SystemExit(EXIT_NOTHING)
 
 
 # ------------------------------------------------------------------------- rules, explain

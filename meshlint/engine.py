@@ -7,7 +7,7 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from meshlint.documents import Document, ParsedFile
 from meshlint.findings import (
@@ -186,7 +186,13 @@ def _finding(
             hit.file, _one_line(hit.file, hit.span), document=hit.document, hide_text=hit.hide_text
         )
         related = tuple(
-            Location(hit.file, _one_line(hit.file, span), document=hit.document, message=message)
+            Location(
+                hit.file,
+                _one_line(hit.file, span),
+                document=hit.document,
+                message=message,
+                hide_text=hit.hide_text,
+            )
             for span, message in hit.related
         )
         identity: tuple[Any, ...] = (hit.file.path, hit.document)
@@ -196,7 +202,7 @@ def _finding(
         owner = resource
         if hit.document is not None and (owner is None or owner.document is not hit.document):
             owner = world.index.resource_at(hit.document, hit.path)
-        location = _location(document, hit.path, owner, on_key=hit.on_key)
+        location = _location(world, document, hit.path, owner, on_key=hit.on_key)
         related = tuple(_related(world, entry) for entry in hit.related)
         identity = (str(location.resource or document.file.path), _symbolic(document, hit.path))
     template = rule.messages.get(hit.message) or rule.messages["default"]
@@ -220,12 +226,12 @@ def _show(value: object) -> object:
 
 def _related(world: World, entry: Related) -> Location:
     owner = world.index.resource_at(entry.document, entry.path)
-    location = _location(entry.document, entry.path, owner, on_key=entry.on_key)
+    location = _location(world, entry.document, entry.path, owner, on_key=entry.on_key)
     return replace(location, message=printable(entry.message))
 
 
 def _location(
-    document: Document, path: Path, resource: Resource | None, *, on_key: bool
+    world: World, document: Document, path: Path, resource: Resource | None, *, on_key: bool
 ) -> Location:
     reached, whole = document.nearest(path)
     root = resource.path if resource is not None else ()
@@ -242,7 +248,7 @@ def _location(
         pointer=_pointer(reached),
         document=document.index,
         resource=resource.ref if resource is not None else None,
-        hide_text=resource is not None and resource.group_kind == "core/Secret",
+        hide_text=world.index.holds_secret(document),
     )
 
 
@@ -327,7 +333,7 @@ def _crash(state: _Run, enabled: EnabledRule, subject: Any, error: Exception) ->
     if document is not None:
         resource = _resource(subject)
         root = resource.path if resource is not None else ()
-        location = _location(document, root, resource, on_key=False)
+        location = _location(state.world, document, root, resource, on_key=False)
     else:
         files = state.world.index.files
         file = subject.file if isinstance(subject, ParsedFile) else None
@@ -370,13 +376,14 @@ def _readiness(
                 items[rule.checklist] = _worse(items.get(rule.checklist), state)
     for plane in world.installations.control_planes:
         if plane.istiod and id(plane) in by_subject and not _context_only(world, plane):
-            yield Readiness(_named(plane), "control-plane", _sorted(by_subject[id(plane)]))
+            yield _entry(_named(plane), "control-plane", by_subject[id(plane)], plane.document)
     for gateway in world.installations.gateways:
         if id(gateway) in by_subject and not _context_only(world, gateway):
-            yield Readiness(_named(gateway), "gateway", _sorted(by_subject[id(gateway)]))
+            yield _entry(_named(gateway), "gateway", by_subject[id(gateway)], gateway.document)
     for workload in world.subjects("long-running-workload"):
         if id(workload) in by_subject and workload.resource.reported:
-            yield Readiness(workload.resource.ref, "workload", _sorted(by_subject[id(workload)]))
+            resource = workload.resource
+            yield _entry(resource.ref, "workload", by_subject[id(workload)], resource.document)
 
 
 def _context_only(world: World, record: ControlPlane | GatewayProxy) -> bool:
@@ -411,5 +418,10 @@ def _worse(one: ItemState | None, other: ItemState) -> ItemState:
     return other if one is None or _ORDER[other] > _ORDER[one] else one
 
 
-def _sorted(items: Mapping[str, ItemState]) -> dict[str, ItemState]:
-    return dict(sorted(items.items()))
+def _entry(
+    subject: ResourceRef,
+    role: Literal["workload", "gateway", "control-plane"],
+    items: Mapping[str, ItemState],
+    document: Document,
+) -> Readiness:
+    return Readiness(subject, role, dict(sorted(items.items())), document.file.path)

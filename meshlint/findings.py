@@ -20,7 +20,7 @@ _SAFE_TEXT = {c: f"\\x{c:02x}" for c in (*range(0x20), 0x7F, *range(0x80, 0xA0))
 
 
 def printable(value: object) -> str:
-    """Text for a message: control characters escaped, so that a manifest cannot drive a terminal."""
+    """Text for a message: control characters escaped, as they could drive a terminal."""
     return str(value).translate(_SAFE_TEXT)
 
 
@@ -119,6 +119,8 @@ class Readiness:
     subject: ResourceRef
     role: Literal["workload", "gateway", "control-plane"]
     items: Mapping[str, ItemState]
+    file: str = ""
+    """File that the subject stands in, which tells apart subjects of the same name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from meshlint.engine import EnabledRule, reporting
@@ -65,7 +65,7 @@ def lint(request: Request) -> Result:
     report = Report(
         findings=outcome.findings,
         readiness=outcome.readiness,
-        skipped=tuple(sorted((*loaded.skipped, *_unused_values(world)), key=_by_place)),
+        skipped=_skipped(loaded, world),
         assumptions=outcome.assumptions,
         files=loaded.file_count,
         documents=loaded.document_count,
@@ -73,6 +73,16 @@ def lint(request: Request) -> Result:
         rules=len(request.rules),
     )
     return Result(report, world, loaded.bad_paths, outcome.crashes)
+
+
+def _skipped(loaded: Input, world: World) -> tuple[Skipped, ...]:
+    """What was not linted; the number of a document only where its file has several."""
+    several = {f.file.path for f in world.index.files if f.document_count > 1}
+    entries = (
+        entry if entry.file in several else replace(entry, document=None)
+        for entry in (*loaded.skipped, *_unused_values(world))
+    )
+    return tuple(sorted(entries, key=lambda e: (e.file, e.document or 0, e.reason)))
 
 
 def _unused_values(world: World) -> Iterator[Skipped]:
@@ -94,10 +104,6 @@ def _unused_values(world: World) -> Iterator[Skipped]:
         path = document.file.path
         if document not in used and path not in index.context_files:
             yield Skipped(path, "Helm values", document.index)
-
-
-def _by_place(skipped: Skipped) -> tuple[str, int, str]:
-    return skipped.file, skipped.document or 0, skipped.reason
 
 
 def load_input(request: Request) -> Input:

@@ -133,7 +133,7 @@ def load(
     )
     return Input(
         index=index,
-        skipped=tuple(sorted(loaded.skipped, key=lambda s: (s.file, s.document or 0, s.reason))),
+        skipped=tuple(loaded.skipped),
         bad_paths=tuple(loaded.bad_paths),
         file_count=loaded.read,
         document_count=loaded.documents,

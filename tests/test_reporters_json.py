@@ -127,6 +127,7 @@ def test_summary_tells_what_was_linted_and_what_was_not() -> None:
             "name": "mesh",
         },
         "role": "control-plane",
+        "file": "",
         "items": {
             "control-plane": "failed",
             "mesh-security": "failed",

@@ -86,6 +86,10 @@ class Index:
                 return resource
         return None
 
+    def holds_secret(self, document: Document) -> bool:
+        """Whether a document holds a Secret, whose values must never be shown."""
+        return any(r.group_kind == "core/Secret" for r in self._in_document.get(document, ()))
+
     def namespace(self, name: str) -> Resource | None:
         """The Namespace object of that name."""
         return self.find("core/Namespace", "", name)

@@ -60,6 +60,7 @@ def render(report: Report, context: ReportContext) -> str:
             {
                 "resource": _resource(entry.subject),
                 "role": entry.role,
+                "file": entry.file,
                 "items": dict(entry.items),
             }
             for entry in report.readiness

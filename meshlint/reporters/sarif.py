@@ -53,7 +53,7 @@ _DOCUMENT = """\
           "name": "meshlint",
           "version": %s,
           "semanticVersion": %s,
-          "informationUri": "https://pypi.org/project/meshlint/",
+          "informationUri": "https://github.com/meshlint/meshlint",
           "rules": %s
         }
       },

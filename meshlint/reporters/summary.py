@@ -127,8 +127,11 @@ def _rows(
     ratio_width = max(map(len, ratios), default=0)
     margin = len("    x ") + ratio_width + 1
     lines = []
+    names = Counter(str(entry.subject) for entry in subjects)
     for entry, ratio in zip(subjects, ratios, strict=True):
         said = one_line(str(entry.subject))
+        if names[str(entry.subject)] > 1 and entry.file:
+            said += f" ({one_line(entry.file)})"
         state = _state(entry)
         if state != "passed":
             said += f" {Glyph.dash} {'missing' if state == 'failed' else 'not checked'}: "
