@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from meshlint.findings import Assumption
-from meshlint.model.values import get
 
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
+    from meshlint.model.resources import Resource
 
 CONCERNS = (
     "autoscalers",
@@ -96,43 +95,20 @@ def _evidence(world: World, concern: str) -> str:
     return ""
 
 
-_MONITORING_KINDS = {
-    "alerts": (
-        "monitoring.coreos.com/PrometheusRule",
-        "operator.victoriametrics.com/VMRule",
-        "datadoghq.com/DatadogMonitor",
-        "datadoghq.com/DatadogGenericResource",
-    ),
-    "dashboards": (
-        "grafana.integreatly.org/GrafanaDashboard",
-        "integreatly.org/GrafanaDashboard",
-        "core/ConfigMap",
-        "datadoghq.com/DatadogDashboard",
-        "datadoghq.com/DatadogGenericResource",
-    ),
-}
-
-_MESH_METRIC = re.compile(
-    r"\b(?:istio|pilot|galley|citadel|sidecar_injection|istiod)_[a-z]|\bistio\.[a-z]"
-    r"|\btrace\.envoy\.proxy\."
-)
-
-
 def _monitoring(world: World, concern: str, installation: str) -> str:
-    wanted_type = "monitor" if concern == "alerts" else "dashboard"
-    first = ""
-    for resource in world.index.of_kind(*_MONITORING_KINDS[concern]):
-        if resource.kind == "ConfigMap" and "grafana_dashboard" not in resource.labels:
-            continue
-        if (
-            resource.kind == "DatadogGenericResource"
-            and get(resource.value, "spec", "type") != wanted_type
-        ):
-            continue
-        first = first or str(resource.ref)
-        if _MESH_METRIC.search(str(resource.value)):
+    from meshlint.mesh.monitoring import MESH_METRIC
+
+    texts: dict[Resource, list[str]] = {}
+    if concern == "alerts":
+        for alert in world.monitoring.alerts:
+            texts.setdefault(alert.resource, []).append(alert.text)
+    else:
+        for dashboard in world.monitoring.dashboards:
+            texts[dashboard.resource] = [part.content for part in dashboard.texts]
+    for resource, contents in texts.items():
+        if any(MESH_METRIC.search(content) for content in contents):
             return f"{resource.ref}, which names a mesh metric"
-    return f"{first} beside {installation}" if first and installation else ""
+    return f"{_first(list(texts))} beside {installation}" if texts and installation else ""
 
 
 def _first(resources: Sequence[object]) -> str:

@@ -205,6 +205,8 @@ ROLES: dict[str, Callable[[World], Sequence[Any]]] = {
     "selector-policy": _of_kinds(*SELECTOR_POLICIES),
     "gatewayapi-route": _of_kinds(*GATEWAY_API_ROUTES),
     "autoscaler": lambda world: world.autoscaling.autoscalers,
+    "alert": lambda world: world.monitoring.alerts,
+    "dashboard": lambda world: world.monitoring.dashboards,
     "rbac-role": _not_system(*RBAC_ROLES),
     "rbac-binding": _not_system(*RBAC_BINDINGS),
 }

@@ -19,6 +19,7 @@ from meshlint.model.workloads import Workload
 
 if TYPE_CHECKING:
     from meshlint.mesh.injection import Injection, Injector
+    from meshlint.mesh.monitoring import Monitoring
     from meshlint.mesh.proxy import EffectiveProxy, Proxies
 
 
@@ -122,6 +123,13 @@ class World:
         from meshlint.mesh.proxy import Proxies
 
         return Proxies(self.index, self.installations, self.injector, self.settings)
+
+    @cached_property
+    def monitoring(self) -> Monitoring:
+        """Alerts and dashboards, and what they query."""
+        from meshlint.mesh.monitoring import Monitoring
+
+        return Monitoring(self.index)
 
     # --------------------------------------------------------------------- completeness
 
