@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from meshlint.documents import Document
 from meshlint.findings import Path
 
 T_co = TypeVar("T_co", covariant=True)
+U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Somewhere in a document; `path` leads from its root."""
+    """Somewhere in a document; `path` leads from its root.
+
+    `embedded` marks a text that holds YAML of its own, such as `helm.values: |` of an Argo CD
+    Application: what stands inside has no position in the document, so every place in it is the
+    place of the text.
+    """
 
     document: Document
     path: Path
+    embedded: bool = False
+
+    def below(self, *steps: str | int) -> Place:
+        """The place that the steps lead to from here."""
+        if self.embedded or not steps:
+            return self
+        return Place(self.document, (*self.path, *steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +44,20 @@ class Sourced(Generic[T_co]):
     value: T_co
     place: Place | None = None
     default: str = ""
-    """Name of the default the value comes from, such as `default of the istiod chart, Istio 1.27`."""
+    """Name of the default it comes from, such as `default of the istiod chart, Istio 1.27`."""
+    site: Place | None = None
+    """Where the value would be set in the input; it need not exist. Only for defaults."""
 
     @property
     def is_default(self) -> bool:
+        """Whether the input does not give the value itself."""
         return self.place is None
+
+    @property
+    def anchor(self) -> Place | None:
+        """Where to point: at the value, else at the place where it would be set."""
+        return self.place or self.site
+
+    def map(self, change: Callable[[Any], U]) -> Sourced[U]:
+        """Another value with the same origin."""
+        return Sourced(change(self.value), self.place, self.default, self.site)

@@ -32,7 +32,7 @@ class Version:
 
 
 def parse_version(text: str) -> Version | None:
-    """The version a tag, chart version or setting names (`1.24`, `v1.24.3`, `1.24.3-distroless`)."""
+    """The version that a tag, chart or setting names (`1.24`, `v1.24.3`, `1.24.3-distroless`)."""
     match = _MINOR.match(text.strip())
     if match is None:
         return None
@@ -40,8 +40,67 @@ def parse_version(text: str) -> Version | None:
     return Version(int(match.group(1)), int(match.group(2)), patch)
 
 
-NEWEST_ISTIO = Version(1, 30)
+NEWEST_ISTIO = Version(1, 31)
 NEWEST_KUBERNETES = Version(1, 37)
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """A behavior that begins with a minor, and with patch releases of older minors."""
+
+    minor: str
+    backports: tuple[str, ...] = ()
+
+    def __contains__(self, version: Version) -> bool:
+        if version.at_least(self.minor):
+            return True
+        for backport in self.backports:
+            first = parse_version(backport)
+            if first and (first.major, first.minor) == (version.major, version.minor):
+                return version.patch is None or version.patch >= (first.patch or 0)
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A behavior from one minor up to, and without, another one."""
+
+    minor: str
+    end: str
+
+    def __contains__(self, version: Version) -> bool:
+        return version.at_least(self.minor) and version.before(self.end)
+
+
+# What changed in installations, and when. Charts: manifests/charts of istio/istio; istioctl:
+# operator/pkg of the release branches.
+
+FLAT_ISTIOD_VALUES = Since("1.24")
+"""The istiod chart takes `pilot.` settings at the top level too; `pilot.` wins."""
+CHART_PROFILES_IN_VALUES = Since("1.20")
+"""The charts know profiles and compatibility versions."""
+BUDGET_NEEDS_REPLICAS = Since("1.28")
+"""Charts render the default PodDisruptionBudget only for two or more replicas."""
+BUDGET_FROM_VALUES = Since("1.27")
+"""The istiod chart reads the budget from `pdb`; before it was minAvailable 1."""
+HPA_SPEC_AS_VALUES = Since("1.31", ("1.28.10",))
+"""istioctl hands hpaSpec and replicaCount of a component to its chart as values."""
+COMPONENTS_ON_UNLESS_DISABLED = Since("1.24")
+"""A component of an IstioOperator without `enabled` is installed."""
+OPERATOR_SKIPS_REPLICAS = Between("1.14", "1.24")
+"""istioctl leaves k8s.replicaCount out when an autoscaler is rendered; otherwise it writes it."""
+ISTIOD_MEMORY_TARGET = Since("1.21")
+"""The autoscaler of istiod has a memory metric when `memory.targetAverageUtilization` is set."""
+ISTIOD_AFFINITY = Since("1.17")
+"""The istiod chart reads `affinity` and `tolerations`."""
+ISTIOD_TOPOLOGY_SPREAD = Since("1.19")
+"""The istiod chart reads `topologySpreadConstraints`."""
+ISTIOD_OWN_TOLERATION = Since("1.20")
+"""istiod tolerates the taint `cni.istio.io/not-ready` by itself."""
+WAYPOINT_VALUES = Since("1.24")
+"""Waypoints read `global.waypoint`; before they had the resources of the proxy."""
+AUTOMATIC_GATEWAY_OVERLAYS = Since("1.26")
+"""ConfigMaps of automatic gateways may add an autoscaler and a budget."""
 
 
 @dataclass(frozen=True, slots=True)
