@@ -10,9 +10,7 @@ from meshlint.findings import TextHit
 from meshlint.mesh.world import World
 
 
-def text_problem(
-    subject: ParsedFile, world: World, params: Mapping[str, Any]
-) -> Iterator[TextHit]:
+def text_problem(subject: ParsedFile, world: World, params: Mapping[str, Any]) -> Iterator[TextHit]:
     """Problems of the kind `kind` that reading a file ran into; the message is `{reason}`."""
     for problem in subject.problems:
         if problem.kind == params["kind"]:
