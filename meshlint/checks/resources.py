@@ -3,38 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from meshlint.findings import Hit
+from meshlint.checks.hits import at, listed
+from meshlint.findings import Hit, Related
+from meshlint.mesh.installations.records import ContainerResources, ControlPlane, GatewayProxy
+from meshlint.mesh.pod_resources import container_resources, set_by_namespace, set_for_pod
+from meshlint.mesh.provenance import Place
+from meshlint.mesh.proxy import RESOURCE_ANNOTATIONS
+from meshlint.mesh.proxy_resources import PARTS
 from meshlint.mesh.world import World
-from meshlint.model.values import mapping, mappings
-from meshlint.model.workloads import Container, Workload
+from meshlint.model.quantity import parse_quantity, suffix_of
+from meshlint.model.values import get, mapping, mappings, text
+from meshlint.model.workloads import PROXY_CONTAINER, Container, Workload
 
-# A LimitRange item of type Container fills in what a container leaves out. API defaulting copies
-# max to default and default or min to defaultRequest (Kubernetes API, LimitRangeItem).
-_DEFAULTS = {
-    "requests": ("defaultRequest", "default", "max", "min"),
-    "limits": ("default", "max"),
-}
+_MEBIBYTE = 2**20
+_MILLI = Decimal("0.001")
+_BYTE_SUFFIXES = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+_WORDS = {"requests": "request", "limits": "limit"}
 
 
-def value_missing(
-    subject: Workload, world: World, params: Mapping[str, Any]
-) -> Iterator[Hit]:
+def value_missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Containers without `resources.<section>.<resource>`.
 
-    A LimitRange of the namespace that fills the value in satisfies it. With `limit_counts` a limit
-    does for a request, because the API server copies it.
+    A LimitRange of the namespace that fills the value in satisfies it, and so do resources of the
+    pod as a whole. With `limit_counts` a limit does for a request: the API server copies it.
     """
     section, resource = params["section"], params["resource"]
-    if namespace_default(world, subject.namespace, section, resource):
+    lacking = [
+        container
+        for container in _checked(subject, params)
+        if get(container.value, "resources", section, resource) is None
+        and not (params.get("limit_counts") and container.limit(resource) is not None)
+    ]
+    if (
+        not lacking
+        or set_by_namespace(world.index, subject.namespace, section, resource)
+        or set_for_pod(world, subject, section, resource)
+    ):
         return
-    for container in _containers(subject, params):
-        values = mapping(container.value, "resources", section)
-        if values.get(resource) is not None:
-            continue
-        if params.get("limit_counts") and container.limit(resource) is not None:
-            continue
+    for container in lacking:
         yield Hit(
             (*container.path, "resources", section, resource),
             {"container": container.name or "unnamed"},
@@ -42,18 +52,220 @@ def value_missing(
         )
 
 
-def _containers(workload: Workload, params: Mapping[str, Any]) -> Sequence[Container]:
+def _checked(workload: Workload, params: Mapping[str, Any]) -> Sequence[Container]:
     if params.get("init"):
         return (*workload.main_containers, *workload.init_containers)
     return workload.main_containers
 
 
-def namespace_default(world: World, namespace: str, section: str, resource: str) -> bool:
-    """Whether a LimitRange of the namespace gives containers a request or limit by default."""
-    return any(
-        mapping(item, source).get(resource) is not None
-        for limit_range in world.index.in_namespace("core/LimitRange", namespace)
-        for _, item in mappings(limit_range.spec, "limits")
-        if item.get("type") == "Container"
-        for source in _DEFAULTS[section]
-    )
+# ------------------------------------------------------------------------------- values as written
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    owner: str
+    """`container web`, `istiod`."""
+    section: str
+    resource: str
+    value: Any
+    place: Place
+
+
+def _written(subject: Workload | ControlPlane | GatewayProxy) -> Iterator[_Written]:
+    """Every request and limit that stands in the input; null sets nothing."""
+    if isinstance(subject, Workload):
+        document = subject.resource.document
+        for container in subject.containers:
+            owner = f"container {container.name or 'unnamed'}"
+            for section in PARTS:
+                for resource, value in mapping(container.value, "resources", section).items():
+                    if value is not None:
+                        path = (*container.path, "resources", section, resource)
+                        yield _Written(owner, section, resource, value, Place(document, path))
+        return
+    if subject.form != "rendered":  # the objects of a rendered one are workloads themselves
+        name = "istiod" if isinstance(subject, ControlPlane) else f"gateway {subject.name}".strip()
+        yield from _installed(subject.resources, name)
+    if isinstance(subject, ControlPlane):
+        yield from _installed(subject.proxy_resources, "the sidecar")
+
+
+def _installed(found: ContainerResources | None, owner: str) -> Iterator[_Written]:
+    if found is None:
+        return
+    for section, values in (("requests", found.requests), ("limits", found.limits)):
+        for resource, sourced in values.items():
+            if sourced.place is not None and sourced.value is not None:
+                yield _Written(owner, section, resource, sourced.value, sourced.place)
+
+
+def quantity_invalid(
+    subject: Workload | ControlPlane | GatewayProxy, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Requests and limits that the API server does not take."""
+    for written in _written(subject):
+        amount = parse_quantity(written.value)
+        if amount is None:
+            message = "default"
+        elif amount < 0:
+            message = "negative"
+        elif written.resource == "cpu" and amount % _MILLI:
+            message = "fine"
+        else:
+            continue
+        yield at(written.place, _args(written), message=message)
+
+
+def _args(written: _Written) -> dict[str, object]:
+    value = written.value
+    if isinstance(value, dict | list):
+        value = "a block" if isinstance(value, dict) else "a list"
+    elif isinstance(value, str):
+        value = f'"{value}"' if value != value.strip() or not value else value
+    return {
+        "owner": written.owner,
+        "resource": _NAMES.get(written.resource, written.resource),
+        "part": _WORDS[written.section],
+        "value": value,
+    }
+
+
+_NAMES = {"cpu": "CPU"}
+
+
+def unit_suspicious(
+    subject: Workload | ControlPlane | GatewayProxy, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Quantities whose unit is a slip of the pen."""
+    found = list(_written(subject))
+    if isinstance(subject, Workload):
+        found += _annotated(subject)
+    for written in found:
+        amount = parse_quantity(written.value)
+        if amount is None or amount <= 0:
+            continue
+        suffix = suffix_of(written.value)
+        if written.resource == "cpu":
+            if suffix in _BYTE_SUFFIXES:
+                yield at(written.place, {**_args(written), "suffix": suffix}, message="bytes")
+            elif amount > params["max_cores"]:
+                args = {**_args(written), "max": params["max_cores"]}
+                yield at(written.place, args, message="cores")
+        elif written.resource == "memory":
+            if suffix == "m":
+                yield at(written.place, _args(written), message="milli")
+            elif amount < _MEBIBYTE:
+                yield at(written.place, _args(written), message="tiny")
+
+
+def _annotated(subject: Workload) -> Iterator[_Written]:
+    document = subject.resource.document
+    for name, (section, resource) in RESOURCE_ANNOTATIONS.items():
+        value = subject.annotations.get(name)
+        if value is not None:
+            place = Place(document, (*subject.annotations_path, name))
+            yield _Written("the sidecar", section, resource, value, place)
+
+
+# ------------------------------------------------------------------------------- pairs of values
+
+
+def request_above_limit(
+    subject: Workload, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Requests that are larger than the limit beside them; those of istio-proxy have own rules."""
+    for container in subject.containers:
+        if container.name == PROXY_CONTAINER:
+            continue
+        for resource, request in mapping(container.value, "resources", "requests").items():
+            limit = container.limit(resource)
+            wanted, most = parse_quantity(request), parse_quantity(limit)
+            if wanted is None or most is None or wanted <= most:
+                continue
+            path = (*container.path, "resources", "limits", resource)
+            yield Hit(
+                (*container.path, "resources", "requests", resource),
+                {
+                    "container": container.name or "unnamed",
+                    "resource": _NAMES.get(resource, resource),
+                    "request": request,
+                    "limit": limit,
+                },
+                (Related(subject.resource.document, path, f"the limit is {limit}"),),
+            )
+
+
+def limit_far_above_request(
+    subject: Workload, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Limits that are many times the request."""
+    ratio = Decimal(str(params["ratio"]))
+    for container in subject.main_containers:
+        for resource in params["resources"]:
+            request, limit = container.request(resource), container.limit(resource)
+            wanted, most = parse_quantity(request), parse_quantity(limit)
+            if wanted is None or most is None or most <= ratio * wanted:
+                continue
+            path = (*container.path, "resources", "requests", resource)
+            yield Hit(
+                (*container.path, "resources", "limits", resource),
+                {
+                    "container": container.name or "unnamed",
+                    "resource": _NAMES.get(resource, resource),
+                    "request": request,
+                    "limit": limit,
+                    "ratio": f"{ratio.normalize():f}",
+                },
+                (Related(subject.resource.document, path, f"the request is {request}"),),
+                message="guaranteed" if ratio == 1 else "default",
+            )
+
+
+# ------------------------------------------------------------------------------ ephemeral storage
+
+
+def ephemeral_storage_unbounded(
+    subject: Workload, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Scratch space on the node (or in memory) that nothing bounds."""
+    if params["emptydir_only"]:
+        yield from _unbounded_volumes(subject, world)
+        return
+    for container in subject.main_containers:
+        resources = container_resources(world.index, subject, container)
+        lost = [_WORDS[part] for part in PARTS if resources.missing(part, "ephemeral-storage")]
+        if lost:
+            yield Hit(
+                (*container.path, "resources"),
+                {"container": container.name or "unnamed", "lost": " or ".join(lost)},
+                message="container",
+                on_key=True,
+            )
+
+
+def _unbounded_volumes(subject: Workload, world: World) -> Iterator[Hit]:
+    for index, volume in mappings(subject.pod_spec, "volumes"):
+        block = volume.get("emptyDir")
+        name = text(volume, "name")
+        if "emptyDir" not in volume or get(block, "sizeLimit") is not None:
+            continue
+        in_memory = get(block, "medium") == "Memory"
+        bounding = "memory" if in_memory else "ephemeral-storage"
+        users = [
+            container.name or "unnamed"
+            for container in subject.main_containers
+            if any(text(m, "name") == name for _, m in mappings(container.value, "volumeMounts"))
+            and container_resources(world.index, subject, container).missing("limits", bounding)
+        ]
+        if users and not set_for_pod(world, subject, "limits", bounding):
+            yield Hit(
+                (*subject.pod_spec_path, "volumes", index, "emptyDir"),
+                {"volume": name, "containers": _have(users)},
+                message="memory" if in_memory else "default",
+                on_key=True,
+            )
+
+
+def _have(containers: Sequence[str]) -> str:
+    words = ("container", "has") if len(containers) == 1 else ("containers", "have")
+    return f"{words[0]} {listed(containers)} {words[1]}"
