@@ -644,6 +644,7 @@ def test_inspect_describes_workloads() -> None:
     origins = found["origins"]
     assert origins["injected"] == "0.yaml:6"
     assert origins["proxy.requests.cpu"] == "1.yaml:11"
+    assert origins["proxy.concurrency"] == "1.yaml:12 (the CPU limit, rounded up)"
     assert origins["proxy.lost.memory-limit"] == "default of the istiod chart, Istio 1.27"
 
 

@@ -67,9 +67,12 @@ def _workload(
 
 def _proxy(proxy: EffectiveProxy, origins: dict[str, str]) -> dict[str, Any]:
     drain = proxy.drain
+    concurrency = _value("proxy.concurrency", proxy.workers, origins)
+    if concurrency is not None and proxy.follows_limit:
+        origins["proxy.concurrency"] += " (the CPU limit, rounded up)"
     return {
         **_resources("proxy", proxy.resources, origins),
-        "concurrency": _value("proxy.concurrency", proxy.workers, origins),
+        "concurrency": concurrency,
         "native": _value("proxy.native", proxy.native, origins),
         "holdApplication": _value("proxy.holdApplication", proxy.hold_application, origins),
         "init": None if proxy.init is None else _resources("proxy.init", proxy.init, origins),

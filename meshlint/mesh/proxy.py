@@ -135,6 +135,12 @@ class EffectiveProxy:
     def unknown(self) -> frozenset[str]:
         return self.resources.unknown
 
+    @property
+    def follows_limit(self) -> bool:
+        """Whether the CPU limit decides on the number of workers, as nothing else does."""
+        explicit = self.concurrency is None or self.concurrency.value is not None
+        return not explicit and self.version.at_least("1.18")
+
     def why_unset(self, part: Part, resource: str) -> Place | None:
         """What took a value away; None where it is set or not known, and where nothing did."""
         return self.cause if self.resources.missing(part, resource) else None
