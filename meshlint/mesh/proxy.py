@@ -198,10 +198,10 @@ class Proxies:
         alike = self._alike.get(key)
         if alike is None:
             alike = self._alike[key] = self._make(workload, injection)
-        grace_period = _grace_period(workload)
-        if grace_period.value == alike.termination_grace_period.value:
+        grace = grace_period(workload)
+        if grace.value == alike.termination_grace_period.value:
             return alike
-        return replace(alike, termination_grace_period=grace_period)
+        return replace(alike, termination_grace_period=grace)
 
     def _make(self, workload: Workload, injection: Injection) -> EffectiveProxy:
         planes: Sequence[ControlPlane | None] = injection.planes or (None,)
@@ -288,8 +288,8 @@ class Proxies:
             pre_stop=Sourced(lifecycle.get("preStop"), home),
             init=None if init is None else admitted(written(workload, init), ranges),
             init_name="" if init is None else init.name,
-            termination_grace_period=_grace_period(workload),
-            drain=_drain([], version, environment),
+            termination_grace_period=grace_period(workload),
+            drain=drain([], version, environment),
             annotations={},
             lost={},
             cause=home,
@@ -370,8 +370,8 @@ class _Making:
             pre_stop=pre_stop,
             init=init,
             init_name=init_name,
-            termination_grace_period=_grace_period(workload),
-            drain=_drain(self.layers, self.version, _environment(workload, container)),
+            termination_grace_period=grace_period(workload),
+            drain=drain(self.layers, self.version, _environment(workload, container)),
             annotations=used,
             lost=_lost(mesh, resources) if used else {},
             cause=self._cause(used),
@@ -652,7 +652,8 @@ def _written_concurrency(
     return Sourced(None, home)
 
 
-def _grace_period(workload: Workload) -> Sourced[int]:
+def grace_period(workload: Workload) -> Sourced[int]:
+    """Seconds that pods get to end, hooks included."""
     name = "terminationGracePeriodSeconds"
     given = integer(workload.pod_spec, name)
     if given is None:
@@ -660,9 +661,10 @@ def _grace_period(workload: Workload) -> Sourced[int]:
     return Sourced(given, Place(workload.resource.document, (*workload.pod_spec_path, name)))
 
 
-def _drain(
+def drain(
     layers: Sequence[Layer], version: Version, environment: Mapping[str, Sourced[str]]
 ) -> Drain:
+    """How a proxy ends, from sources of ProxyConfig (highest first) and its environment."""
     default = Sourced("5s", default=f"default of Istio {version}")
 
     def variable(name: str) -> Sourced[Any] | None:
