@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from meshlint.mesh.inspection_workloads import inspect_workloads
 from meshlint.mesh.installations.objects import Unknown
 from meshlint.mesh.installations.records import (
     Autoscaling,
@@ -20,10 +19,8 @@ from meshlint.mesh.installations.records import (
     Scheduling,
 )
 from meshlint.mesh.provenance import Place, Sourced
+from meshlint.mesh.settings import Settings
 from meshlint.mesh.versions import ISTIOD_OWN_TOLERATION
-
-if TYPE_CHECKING:
-    from meshlint.mesh.world import World
 
 FORM_NAMES: Mapping[Form, str] = {
     "istiooperator": "IstioOperator",
@@ -34,15 +31,7 @@ FORM_NAMES: Mapping[Form, str] = {
 }
 
 
-def inspect_world(world: World) -> dict[str, Any]:
-    """Everything that `meshlint inspect` tells: workloads and installations."""
-    return {
-        "workloads": inspect_workloads(world.index, world.injector, world.proxies),
-        "installations": inspect_installations(world.installations),
-    }
-
-
-def inspect_installations(installations: Installations) -> list[dict[str, Any]]:
+def inspect_installations(installations: Installations, settings: Settings) -> list[dict[str, Any]]:
     """One entry for each installation: a control plane with its gateways, or what stands alone.
 
     `origins` maps the path of a value to `file:line`, or to the name of a default; the empty path
@@ -64,6 +53,10 @@ def inspect_installations(installations: Installations) -> list[dict[str, Any]]:
         entries.append(_gateway_entry(rendered))
     entries += [_gateway_entry([g]) for g in gateways if id(g) not in taken]
     entries += [_agent_entry(a) for a in agents if id(a) not in taken]
+    for entry in entries:
+        if settings.istio_version is not None:
+            entry["origins"]["version"] = "setting istio-version"
+        entry["origins"].setdefault("version", "newest version that meshlint knows")
     return entries
 
 

@@ -533,7 +533,8 @@ _KNOWN: Mapping[Chart, frozenset[str]] = {
     | _words(
         """affinity base cni compatibilityVersion configMap cpu defaultRevision
         deploymentAnnotations deploymentLabels env envVarFrom experimental extraContainerArgs
-        gateways global hub image initContainers ipFamilies ipFamilyPolicy istio_cni jwksResolverExtraRootCA memory
+        gateways global hub image initContainers ipFamilies ipFamilyPolicy istio_cni
+        jwksResolverExtraRootCA memory
         nodeSelector ownerName pdb platform podAnnotations podLabels profile replicaCount resources
         revision rollingMaxSurge rollingMaxUnavailable seccompProfile serviceAccountAnnotations
         serviceAnnotations sidecarInjectorWebhookAnnotations tag taint telemetry tolerations
