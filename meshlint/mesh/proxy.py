@@ -504,24 +504,9 @@ class _Making:
         if annotated and version.at_least("1.24"):
             # The template asks for anything but "false".
             return Sourced(annotated != "false", self._annotation_place(NATIVE_ANNOTATION))
-        if version.before("1.19"):
-            return Sourced(False, default=f"Istio {version} has no native sidecars")
-        variable = self.facts.native
-        value = scalar_text(variable.value) if variable is not None else None
-        if variable is not None and value is not None:
-            if version.at_least("1.27") and value != "auto":
-                return variable.map(lambda _: value == "true")
-            if version.before("1.27") and value in _TRUE | _FALSE:
-                return variable.map(lambda _: value in _TRUE)
-        if self.settings.native_sidecars is not None:
-            return Sourced(self.settings.native_sidecars, default="setting native-sidecars")
-        if not self.facts.is_known:
-            return None
-        if version.before("1.27"):
-            return Sourced(False, default=self._default)
-        kubernetes = self.settings.kubernetes_version
-        name = f"{self._default} on nodes of Kubernetes {kubernetes}"
-        return Sourced(kubernetes.at_least("1.33"), default=name)
+        if not self.facts.is_known and self.settings.native_sidecars is None:
+            return None if version.at_least("1.19") else _no_native_sidecars(version)
+        return native_by_default(version, self.facts.native, self.settings)
 
     def _hooks(
         self, native: Sourced[bool] | None, annotations: Mapping[str, str]
@@ -563,6 +548,40 @@ class _Making:
 
 
 # ------------------------------------------------------------------------------------- the parts
+
+
+def native_by_default(
+    version: Version, variable: Sourced[Any] | None, settings: Settings
+) -> Sourced[bool]:
+    """Whether sidecars are native where the pod does not choose.
+
+    `variable` is ENABLE_NATIVE_SIDECARS of istiod, None where that is not set.
+    """
+    if version.before("1.19"):
+        return _no_native_sidecars(version)
+    value = scalar_text(variable.value) if variable is not None else None
+    if variable is not None and value is not None:
+        if version.at_least("1.27") and value != "auto":
+            return variable.map(lambda _: value == "true")
+        if version.before("1.27") and value in _TRUE | _FALSE:
+            return variable.map(lambda _: value in _TRUE)
+    if settings.native_sidecars is not None:
+        return Sourced(settings.native_sidecars, default="setting native-sidecars")
+    if version.before("1.27"):
+        return Sourced(False, default=f"default of Istio {version}")
+    kubernetes = settings.kubernetes_version
+    name = f"default of Istio {version} on nodes of Kubernetes {kubernetes}"
+    return Sourced(kubernetes.at_least("1.33"), default=name)
+
+
+def _no_native_sidecars(version: Version) -> Sourced[bool]:
+    return Sourced(False, default=f"Istio {version} has no native sidecars")
+
+
+def native_of(plane: ControlPlane, settings: Settings) -> Sourced[bool]:
+    """Whether sidecars of a control plane are native where the pod does not choose."""
+    variable = plane.env.get("ENABLE_NATIVE_SIDECARS")
+    return native_by_default(plane_version(plane, settings), variable, settings)
 
 
 _SETTINGS = frozenset({*RESOURCE_ANNOTATIONS, NATIVE_ANNOTATION, INTERCEPTION_ANNOTATION})
