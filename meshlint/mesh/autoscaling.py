@@ -1,13 +1,13 @@
 """Autoscalers of the input and the replica ranges that follow from them.
 
-Sources: Kubernetes documentation, horizontal pod autoscaling; KEDA ScaledObject specification;
-Datadog operator, DatadogPodAutoscaler.
+Sources: Kubernetes documentation, horizontal pod autoscaling; `pkg/controller/podautoscaler` of
+kubernetes/kubernetes; KEDA ScaledObject specification; Datadog operator, DatadogPodAutoscaler.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -18,7 +18,7 @@ from meshlint.findings import Path
 from meshlint.model.index import Index
 from meshlint.model.quantity import parse_quantity
 from meshlint.model.resources import Resource
-from meshlint.model.values import get, integer, mapping, mappings, text
+from meshlint.model.values import get, integer, items, mapping, mappings, text
 from meshlint.model.workloads import Workload
 
 HPA = "autoscaling/HorizontalPodAutoscaler"
@@ -28,6 +28,22 @@ AUTOSCALER_KINDS = (HPA, SCALED_OBJECT, DATADOG)
 
 DEFAULT_CPU_TARGET = 80
 """Percent; what a HorizontalPodAutoscaler without metrics scales on."""
+
+API_VERSIONS: Mapping[str, str] = {
+    "Deployment": "apps/v1",
+    "StatefulSet": "apps/v1",
+    "ReplicaSet": "apps/v1",
+    "ReplicationController": "v1",
+    "Rollout": "argoproj.io/v1alpha1",
+    "DeploymentConfig": "apps.openshift.io/v1",
+}
+"""The one apiVersion of each kind of workload that can be scaled."""
+
+_KNOWN_GROUPS = frozenset(
+    {"", "extensions", *(v.rpartition("/")[0] for v in API_VERSIONS.values())}
+)
+# Annotation by which autoscaling/v1 carries the metrics that it has no field for.
+_METRICS_ANNOTATION = "autoscaling.alpha.kubernetes.io/metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +79,8 @@ class Autoscaler:
     minimum_path: Path
     maximum_path: Path
     metrics: tuple[Metric, ...]
+    active: bool = True
+    """False for one that only recommends: a DatadogPodAutoscaler in the mode Preview."""
 
     @property
     def document(self) -> Document:
@@ -82,7 +100,17 @@ class Autoscaler:
 
     @property
     def target(self) -> str:
-        return f"{self.target_kind} {self.target_name}"
+        """The target as messages name it."""
+        return f"{self.target_kind} {self.target_name}".strip() or "the target"
+
+    @property
+    def foreign_group(self) -> str | None:
+        """API group of the target where it is none of those that known workloads live in.
+
+        A custom resource may bear the kind of a built-in one (Kruise has a StatefulSet too). Known
+        groups say no more than the kind does: where they contradict it, the reference is wrong.
+        """
+        return None if self.target_group in _KNOWN_GROUPS else self.target_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +152,26 @@ def make_autoscaler(resource: Resource) -> Autoscaler:
     """The common shape of an autoscaler; the object must be of one of `AUTOSCALER_KINDS`."""
     shape = _SHAPES[resource.group_kind]
     reference = mapping(resource.value, *shape.reference)
-    api_version = reference.get("apiVersion")
     root = resource.path
     return Autoscaler(
         resource=resource,
         target_kind=text(reference, "kind") or shape.default_kind,
         target_name=text(reference, "name"),
-        target_group=api_version.rpartition("/")[0] if isinstance(api_version, str) else None,
+        target_group=_group(reference.get("apiVersion")),
         target_path=(*root, *shape.reference),
         minimum=_count(resource.value, shape.minimum, shape.default_minimum),
         maximum=_count(resource.value, shape.maximum, shape.default_maximum),
         minimum_path=(*root, *shape.minimum),
         maximum_path=(*root, *shape.maximum),
         metrics=tuple(_metrics(resource)),
+        active=text(resource.spec, "applyPolicy", "mode") != "Preview",
     )
+
+
+def _group(api_version: Any) -> str | None:
+    if not isinstance(api_version, str) or not api_version:
+        return None
+    return api_version.rpartition("/")[0]
 
 
 def _count(value: Any, path: Path, default: int | None) -> int | None:
@@ -148,37 +182,50 @@ def _metrics(resource: Resource) -> list[Metric]:
     if resource.group_kind == SCALED_OBJECT:
         return _triggers(resource)
     if resource.group_kind == DATADOG:
-        return []
+        return _objectives(resource)
     root = (*resource.path, "spec")
     spec = resource.spec
-    found = []
-    for index, entry in mappings(spec, "metrics"):
-        source = text(entry, "type")
-        block_name = source[:1].lower() + source[1:]
-        block = mapping(entry, block_name)
-        path: Path = (*root, "metrics", index, block_name)
-        if source not in ("Resource", "ContainerResource"):
-            found.append(Metric(source or "?", "", None, "other", None, path))
-            continue
-        container = text(block, "container") if source == "ContainerResource" else None
-        kind, target, steps = _target(block)
-        found.append(
-            Metric(source, text(block, "name"), container, kind, target, (*path, *steps))
-        )
+    found = [
+        _pod_metric(entry, (*root, "metrics", index), ("Resource", "ContainerResource"), _target)
+        for index, entry in mappings(spec, "metrics")
+    ]
     if "targetCPUUtilizationPercentage" in spec:
         value = parse_quantity(spec["targetCPUUtilizationPercentage"])
         path = (*root, "targetCPUUtilizationPercentage")
         found.append(Metric("Resource", "cpu", None, "Utilization", value, path))
-    if not found:
-        found.append(
-            Metric("Resource", "cpu", None, "Utilization", Decimal(DEFAULT_CPU_TARGET), root)
-        )
+    elif _METRICS_ANNOTATION in resource.annotations:
+        path = (*resource.path, "metadata", "annotations", _METRICS_ANNOTATION)
+        found.append(Metric("?", "", None, "other", None, path))
+    elif not items(spec, "metrics"):
+        default = Decimal(DEFAULT_CPU_TARGET)
+        found.append(Metric("Resource", "cpu", None, "Utilization", default, root))
     return found
 
 
-def _target(
-    block: Mapping[str, Any],
-) -> tuple[Literal["Utilization", "AverageValue", "other"], Decimal | None, Path]:
+_TargetKind = Literal["Utilization", "AverageValue", "other"]
+_Target = tuple[_TargetKind, Decimal | None, Path]
+
+
+def _pod_metric(
+    entry: Mapping[str, Any],
+    path: Path,
+    types: tuple[str, str],
+    target: Callable[[Mapping[str, Any]], _Target],
+) -> Metric:
+    """A metric as written; `types` are those of a pod's and of a container's resource."""
+    source = text(entry, "type")
+    block_name = source[:1].lower() + source[1:]
+    block = mapping(entry, block_name)
+    path = (*path, block_name)
+    if source not in types:
+        return Metric(source or "?", "", None, "other", None, path)
+    container = text(block, "container") if source == types[1] else None
+    kind, value, steps = target(block)
+    shown = "Resource" if container is None else "ContainerResource"
+    return Metric(shown, text(block, "name"), container, kind, value, (*path, *steps))
+
+
+def _target(block: Mapping[str, Any]) -> _Target:
     if "targetAverageUtilization" in block:  # autoscaling/v2beta1
         percent = parse_quantity(block["targetAverageUtilization"])
         return "Utilization", percent, ("targetAverageUtilization",)
@@ -195,25 +242,41 @@ def _target(
     return "other", None, ("target",)
 
 
+def _objectives(resource: Resource) -> list[Metric]:
+    """Objectives of a DatadogPodAutoscaler, which v1alpha1 calls targets."""
+    field = "objectives" if "objectives" in resource.spec else "targets"
+    root = (*resource.path, "spec", field)
+    return [
+        _pod_metric(entry, (*root, index), ("PodResource", "ContainerResource"), _objective)
+        for index, entry in mappings(resource.spec, field)
+    ]
+
+
+def _objective(block: Mapping[str, Any]) -> _Target:
+    value = mapping(block, "value")
+    if text(value, "type") == "Utilization":
+        percent = parse_quantity(value.get("utilization"))
+        return "Utilization", percent, ("value", "utilization")
+    return "other", None, ("value",)
+
+
 def _triggers(resource: Resource) -> list[Metric]:
     found = []
     for index, trigger in mappings(resource.spec, "triggers"):
-        kind = text(trigger, "type")
+        source = text(trigger, "type")
         path = (*resource.path, "spec", "triggers", index)
-        if kind not in ("cpu", "memory"):
-            found.append(Metric(kind or "?", "", None, "other", None, path))
+        if source not in ("cpu", "memory"):
+            found.append(Metric(source or "?", "", None, "other", None, path))
             continue
-        metric_type = text(trigger, "metricType") or text(trigger, "metadata", "type")
         container = text(trigger, "metadata", "containerName") or None
-        target = parse_quantity(get(trigger, "metadata", "value"))
-        source = "ContainerResource" if container else "Resource"
-        target_path = (*path, "metadata", "value")
-        if metric_type == "Utilization":
-            found.append(Metric(source, kind, container, "Utilization", target, target_path))
-        elif metric_type == "AverageValue":
-            found.append(Metric(source, kind, container, "AverageValue", target, target_path))
-        else:
-            found.append(Metric(source, kind, container, "other", None, target_path))
+        kind: _TargetKind = "other"
+        value = None
+        # metadata.type is the field of old releases.
+        match text(trigger, "metricType") or text(trigger, "metadata", "type"):
+            case "Utilization" | "AverageValue" as kind:
+                value = parse_quantity(get(trigger, "metadata", "value"))
+        shown = "Resource" if container is None else "ContainerResource"
+        found.append(Metric(shown, source, container, kind, value, (*path, "metadata", "value")))
     return found
 
 
@@ -226,82 +289,119 @@ class ReplicaRange:
     autoscaler: Autoscaler | None
 
 
+# Namespace, kind, name.
+_Identity = tuple[str, str, str]
+
+
 class Autoscaling:
-    """Which autoscaler scales what."""
+    """Which autoscaler scales what.
+
+    An input may define one workload several times, as in the rendered manifests of several
+    environments; an autoscaler then scales the definition that lies nearest to its own file.
+    """
 
     def __init__(self, index: Index) -> None:
         self._index = index
 
     @cached_property
     def autoscalers(self) -> tuple[Autoscaler, ...]:
-        """Every autoscaler of the input."""
-        return tuple(map(make_autoscaler, self._index.of_kind(*AUTOSCALER_KINDS)))
+        """Every autoscaler, in input order."""
+        if not any(kind in AUTOSCALER_KINDS for kind in self._index.kinds):
+            return ()
+        return tuple(
+            make_autoscaler(resource)
+            for resource in self._index.resources
+            if resource.group_kind in AUTOSCALER_KINDS
+        )
 
     @cached_property
-    def _by_target(self) -> Mapping[tuple[str, str, str], list[Autoscaler]]:
-        table: dict[tuple[str, str, str], list[Autoscaler]] = defaultdict(list)
+    def _by_resource(self) -> Mapping[Resource, Autoscaler]:
+        return {scaler.resource: scaler for scaler in self.autoscalers}
+
+    def autoscaler(self, resource: Resource) -> Autoscaler:
+        """The autoscaler that an object of the input is; it must be of an autoscaler's kind."""
+        return self._by_resource[resource]
+
+    @cached_property
+    def _by_target(self) -> Mapping[_Identity, list[Autoscaler]]:
+        table: dict[_Identity, list[Autoscaler]] = defaultdict(list)
         for scaler in self.autoscalers:
             table[scaler.namespace, scaler.target_kind, scaler.target_name].append(scaler)
         return table
 
     def targeting(self, namespace: str, kind: str, name: str) -> Sequence[Autoscaler]:
-        """Autoscalers that name this kind and name as their target, whatever the API group."""
+        """Autoscalers that name this kind and name, whatever the API group; in input order."""
         return self._by_target.get((namespace, kind, name), ())
 
     @cached_property
-    def _rollout_of(self) -> Mapping[tuple[str, str, str], Workload]:
-        """(namespace, kind, name) -> the Rollout whose workloadRef names it."""
-        table = {}
+    def _workloads(self) -> Mapping[_Identity, list[Workload]]:
+        table: dict[_Identity, list[Workload]] = defaultdict(list)
         for workload in self._index.workloads:
-            if workload.resource.group_kind == "argoproj.io/Rollout":
-                reference = mapping(workload.resource.spec, "workloadRef")
-                if reference:
-                    key = (workload.namespace, text(reference, "kind"), text(reference, "name"))
-                    table[key] = workload
+            table[workload.namespace, workload.kind, workload.name].append(workload)
+        return table
+
+    @cached_property
+    def _rollouts(self) -> Mapping[_Identity, list[Workload]]:
+        """Rollouts by what their workloadRef names."""
+        table: dict[_Identity, list[Workload]] = defaultdict(list)
+        for resource in self._index.of_kind("argoproj.io/Rollout"):
+            reference = mapping(resource.spec, "workloadRef")
+            workload = self._index.workload_of(resource) if reference else None
+            if workload is not None:
+                key = (resource.namespace, text(reference, "kind"), text(reference, "name"))
+                table[key].append(workload)
         return table
 
     def rollout_of(self, workload: Workload) -> Workload | None:
         """The Rollout that manages a Deployment through its workloadRef."""
-        return self._rollout_of.get((workload.namespace, workload.kind, workload.name))
+        rollouts = self._rollouts
+        if not rollouts:
+            return None
+        key = (workload.namespace, workload.kind, workload.name)
+        return _nearest(rollouts.get(key, ()), workload.resource)
+
+    def replacing(self, scaler: Autoscaler) -> Workload | None:
+        """The Rollout whose workloadRef names the target of an autoscaler."""
+        key = (scaler.namespace, scaler.target_kind, scaler.target_name)
+        return _nearest(self._rollouts.get(key, ()), scaler.resource)
 
     def of(self, workload: Workload) -> Sequence[Autoscaler]:
-        """Autoscalers of a workload (term autoscaler-of)."""
+        """Autoscalers of a workload (term autoscaler-of), the nearest one first.
+
+        A Deployment that a Rollout refers to is scaled by what scales the Rollout.
+        """
         rollout = self.rollout_of(workload)
-        found = list(self._naming(workload))
-        if rollout is not None:
-            found += self._naming(rollout)
-        return found
+        return [*(self._naming(rollout) if rollout else ()), *self._naming(workload)]
 
     def _naming(self, workload: Workload) -> Sequence[Autoscaler]:
-        return [
+        found = [
             scaler
             for scaler in self.targeting(workload.namespace, workload.kind, workload.name)
-            if scaler.target_group in (None, workload.resource.group)
+            if scaler.foreign_group in (None, workload.resource.group)
         ]
+        if len(found) > 1:
+            found.sort(key=lambda scaler: -_kinship(scaler.resource, workload.resource))
+        return found
 
     def target_of(self, scaler: Autoscaler) -> Workload | None:
         """The workload an autoscaler scales, if it is in the input.
 
         For a Rollout with workloadRef that is the Rollout itself.
         """
-        for workload in self._index.workloads_in(scaler.namespace):
-            if (
-                workload.kind == scaler.target_kind
-                and workload.name == scaler.target_name
-                and scaler.target_group in (None, workload.resource.group)
-            ):
-                return workload
-        return None
+        named = self._workloads.get((scaler.namespace, scaler.target_kind, scaler.target_name), ())
+        group = scaler.foreign_group
+        return _nearest(
+            [w for w in named if group in (None, w.resource.group)] if group else named,
+            scaler.resource,
+        )
 
     def template_of(self, workload: Workload) -> Workload:
-        """The workload whose template the pods are made from: a Rollout may refer to a Deployment."""
+        """The workload with the template of the pods: a Rollout may refer to a Deployment."""
         reference = mapping(workload.resource.spec, "workloadRef")
         if not reference:
             return workload
-        for other in self._index.workloads_in(workload.namespace):
-            if other.kind == reference.get("kind") and other.name == reference.get("name"):
-                return other
-        return workload
+        key = (workload.namespace, text(reference, "kind"), text(reference, "name"))
+        return _nearest(self._workloads.get(key, ()), workload.resource) or workload
 
     def replica_range(self, workload: Workload) -> ReplicaRange | None:
         """Replica range of a workload; None where a number of it is not known."""
@@ -315,3 +415,24 @@ class Autoscaling:
         written = get(counted.resource.value, "spec", "replicas")
         replicas = 1 if written is None else integer(written)
         return None if replicas is None else ReplicaRange(replicas, replicas, None)
+
+
+def _nearest(workloads: Sequence[Workload], resource: Resource) -> Workload | None:
+    """The workload whose file shares the most directories with an object's; of equals the last."""
+    if len(workloads) < 2:
+        return workloads[0] if workloads else None
+    return max(
+        enumerate(workloads), key=lambda pair: (_kinship(pair[1].resource, resource), pair[0])
+    )[1]
+
+
+def _kinship(one: Resource, other: Resource) -> int:
+    """How many leading steps the paths of two objects' files have in common."""
+    shared = 0
+    for left, right in zip(
+        one.document.file.path.split("/"), other.document.file.path.split("/"), strict=False
+    ):
+        if left != right:
+            break
+        shared += 1
+    return shared
