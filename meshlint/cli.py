@@ -508,7 +508,8 @@ def inspect(**options: Any) -> None:
     """
     import json
 
-    from meshlint.mesh.inspection import inspect_world
+    from meshlint.mesh.inspection import inspect_installations
+    from meshlint.mesh.inspection_workloads import inspect_workloads
     from meshlint.reporters.inspection import render_inspection
 
     config = _configuration(options["config_path"])
@@ -516,7 +517,11 @@ def inspect(**options: Any) -> None:
     loaded = load_input(request)
     for reason in loaded.bad_paths:
         click.echo(f"error: {reason}", err=True)
-    data = inspect_world(build_world(loaded, request.settings))
+    world = build_world(loaded, request.settings)
+    data = {
+        "installations": inspect_installations(world.installations, world.settings),
+        "workloads": inspect_workloads(world.index, world.injector, world.proxies),
+    }
     if options["format_name"] == "json":
         _print(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
     else:
