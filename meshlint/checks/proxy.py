@@ -258,7 +258,7 @@ def value_missing(
     if proxy.annotations:
         if not world.reports("proxy-annotation-set-incomplete", subject):
             yield at(proxy.cause, {}, message="annotations", on_key=True)
-    elif proxy.plane is None:
+    elif world.injection(subject).manual:
         yield at(proxy.cause.below("resources", part, resource), {}, on_key=True)
 
 

@@ -157,7 +157,7 @@ def concurrency_above_cpu_limit(
         workers = proxy.concurrency
         quantity = proxy.limits.get("cpu")
         limit = quantity.origin if quantity is not None else None
-        if _mesh_wide(workers, proxy.plane) and quantity is not None and quantity.step == "global":
+        if _mesh_wide(workers, world) and quantity is not None and quantity.step == "global":
             return
     threads = workers.value if workers is not None else None
     cores = parse_quantity(limit.value) if limit is not None else None
@@ -195,18 +195,21 @@ def concurrency_unbounded(
         if proxy is None or proxy.workers is None or proxy.workers.value is not None:
             return
         workers = proxy.concurrency
-        if _mesh_wide(workers, proxy.plane):
+        if _mesh_wide(workers, world):
             return
     if workers is not None and workers.value == 0 and workers.place is not None:
         yield at(workers.place, {})
 
 
-def _mesh_wide(value: Sourced[Any] | None, plane: ControlPlane | None) -> bool:
+def _mesh_wide(value: Sourced[Any] | None, world: World) -> bool:
     """Whether a value is the mesh-wide one of an installation, which is judged there, once."""
-    if value is None or plane is None:
-        return False
-    mesh_wide = plane.mesh_config.get("defaultConfig", "concurrency")
-    return mesh_wide is not None and mesh_wide.place == value.place
+    found = (
+        plane.mesh_config.get("defaultConfig", "concurrency")
+        for plane in world.installations.control_planes
+    )
+    return value is not None and any(
+        one is not None and one.place is not None and one.place == value.place for one in found
+    )
 
 
 def _document(subject: Workload | ControlPlane) -> object:
