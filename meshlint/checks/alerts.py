@@ -1,0 +1,168 @@
+"""Alerts on the mesh: is somebody told when traffic fails, or the control plane does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from meshlint.findings import Hit
+from meshlint.mesh.monitoring import MESH_METRIC, Alert, placed_once
+from meshlint.mesh.queries import Query, Selector
+from meshlint.mesh.world import World
+from meshlint.model.values import get, mapping, text
+
+# ------------------------------------------------------------------------------ missing alerts
+
+
+def metric_missing(subject: Any, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """A mesh without an alert on one of the `metrics`.
+
+    Those are parts of names; `together` lists names that say the same when one alert has them all,
+    `patterns` are expressions.
+    """
+    patterns = [re.compile(pattern) for pattern in params.get("patterns", ())]
+
+    def names(content: str) -> bool:
+        return (
+            any(metric in content for metric in params.get("metrics", ()))
+            or any(all(name in content for name in names) for names in params.get("together", ()))
+            or any(pattern.search(content) for pattern in patterns)
+        )
+
+    yield from _missing(
+        subject, world, lambda alert: any(map(names, world.monitoring.names(alert)))
+    )
+
+
+def _missing(subject: Any, world: World, good: Callable[[Alert], bool]) -> Iterator[Hit]:
+    if subject is not placed_once(world, "alert"):
+        return
+    alerts = world.monitoring.alerts
+    if not any(good(alert) for alert in alerts):
+        path = subject.resource.path if subject.resource is not None else subject.path
+        yield Hit(path, {"count": len(alerts)}, on_key=True)
+
+
+def error_rate_missing(subject: Any, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """A mesh without an alert on the share of failed requests."""
+    metrics = params["metrics"]
+    if any(
+        metric in str(objective.spec)
+        for objective in world.monitoring.objectives
+        for metric in metrics
+    ):
+        return
+    yield from _missing(subject, world, lambda alert: _watches_errors(alert, world, metrics))
+
+
+def _watches_errors(alert: Alert, world: World, metrics: Sequence[str]) -> bool:
+    if "trace-analytics" in text(alert.definition, "type"):
+        return "envoy" in alert.query.content
+    queries = list(world.monitoring.queries(alert))
+    if any(_is_error_ratio(query, world, metrics) for query in queries):
+        return True
+    # A formula of Datadog names its queries: formula("errors / hits")
+    selectors = [selector for query in queries for selector in query.selectors]
+    formula = "formula(" in alert.query.content and "/" in alert.query.content
+    return formula and _has_both_sides(selectors, selectors, metrics)
+
+
+def _is_error_ratio(query: Query, world: World, metrics: Sequence[str]) -> bool:
+    return any(
+        _has_both_sides(
+            list(world.monitoring.selectors(over)), list(world.monitoring.selectors(under)), metrics
+        )
+        for over, under in query.ratios
+    )
+
+
+def _has_both_sides(
+    over: Sequence[Selector], under: Sequence[Selector], metrics: Sequence[str]
+) -> bool:
+    for metric in metrics:
+        if not any(s.name.startswith(metric) and counts_errors(s) for s in over):
+            continue
+        total = metric.replace("errors", "hits")
+        if any(s.name.startswith(total) and not counts_errors(s) for s in under):
+            return True
+    return False
+
+
+# A filter for 5xx: 500, 5.., 5.*, [45].., 5xx, 5*; or one that leaves successful answers out.
+_ERROR_FILTER = re.compile(
+    r"""(?:response_code|status_code)\w{0,20}\s*(?:=~?\s*["'][^"']*5|!=|!~|:[^,}\s]*5)
+    |grpc_response_status
+    |(?:response_code|status_code)\w{0,20}\s+(?:NOT\s+)?IN\s*\([^)]*5
+    |(?:!|NOT\s+)(?:response_code|status_code)\w{0,20}:""",
+    re.VERBOSE,
+)
+
+
+def counts_errors(selector: Selector) -> bool:
+    """Whether a selector counts failed requests only (or, by negation, all others)."""
+    return "error" in selector.name or _ERROR_FILTER.search(selector.filters) is not None
+
+
+_METRIC = re.compile(r"[\w.]+")
+_ISTIOD_EXPIRY = re.compile(r"citadel[._]server[._](?:citadel_)?(?:root_cert|cert_chain)_expiry")
+
+
+def certificate_missing(subject: Any, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """A mesh in which nobody is told that its root certificate is about to expire."""
+    yield from _missing(
+        subject, world, lambda alert: any(map(_names_expiry, world.monitoring.names(alert)))
+    )
+
+
+def _names_expiry(content: str) -> bool:
+    if _ISTIOD_EXPIRY.search(content):
+        return True
+    # Exporters of certificates in general, asked for those of the mesh.
+    return "istio" in content and any(
+        "cert" in name and ("expir" in name or "not_after" in name)
+        for name in _METRIC.findall(content)
+    )
+
+
+_ISTIOD = re.compile(r"istio|pilot")
+_REPLICAS = re.compile(r"kube_deployment_status_(?:replicas|condition)")
+_WEBHOOK = re.compile(r"apiserver_admission_webhook_(?:rejection|fail_open)_count")
+_DATADOG_ISTIOD = re.compile(r"istio\.pilot|istio\.(?:openmetrics|prometheus)\.health")
+
+
+def absence_missing(subject: Any, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """A mesh in which nobody is told that istiod is gone."""
+
+    def notices(alert: Alert) -> bool:
+        if alert.system == "datadog":
+            return _notices_in_datadog(alert)
+        queries = world.monitoring.queries(alert)
+        return any(_notices_absence(s) for query in queries for s in query.selectors)
+
+    yield from _missing(subject, world, notices)
+
+
+def _notices_absence(selector: Selector) -> bool:
+    if _WEBHOOK.match(selector.name):
+        return "inject" in selector.filters or "istio" in selector.filters
+    if selector.name == "up" or _REPLICAS.match(selector.name):
+        return _ISTIOD.search(selector.filters) is not None
+    absent = any(name.startswith("absent") for name in selector.functions)
+    return absent and MESH_METRIC.match(selector.name) is not None
+
+
+def _notices_in_datadog(alert: Alert) -> bool:
+    content = alert.query.content
+    deployment = "kubernetes_state.deployment" in content
+    if deployment and "istiod" in content and "available" in content:
+        return True
+    options = mapping(alert.definition, "options")
+    missing = text(options, "on_missing_data") or text(options, "onMissingData")
+    told = (
+        get(options, "notify_no_data") is True
+        or get(options, "notifyNoData") is True
+        or missing == "show_and_notify_no_data"
+    )
+    named = _DATADOG_ISTIOD.search(content) is not None or (deployment and "istiod" in content)
+    return named and (told or "health" in content)
