@@ -1,92 +1,130 @@
-"""Autoscalers: do they exist, do they find their target, can they ever fire."""
+"""Autoscalers: do they exist, do they find their target, do they have room to scale."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from meshlint.findings import Hit, Related
-from meshlint.mesh.autoscaling import HPA, Autoscaler, Metric, make_autoscaler
-from meshlint.mesh.roles import is_gateway_proxy, serves
-from meshlint.mesh.versions import HPA_API_LAST_SERVED, Version
+from meshlint.mesh.autoscaling import API_VERSIONS, HPA, Autoscaler, Metric
+from meshlint.mesh.roles import serves
+from meshlint.mesh.versions import HPA_API_LAST_SERVED, parse_version
 from meshlint.mesh.world import World
-from meshlint.model.quantity import format_cpu, format_memory, parse_quantity
 from meshlint.model.resources import Resource
-from meshlint.model.values import get, integer, mappings, text
-from meshlint.model.workloads import PROXY_CONTAINER, Container, Workload
+from meshlint.model.values import get, integer, items, mapping, mappings, text
+from meshlint.model.workloads import Workload
 
-SCALABLE_BUILTIN = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"})
-"""Built-in kinds with a scale subresource."""
+_TEMPLATED = ("{{", "${", "$(")
 
-_BUILTIN_GROUPS = frozenset(
-    {"", "apps", "batch", "extensions", "autoscaling", "policy", "networking.k8s.io"}
+_WITHOUT_SCALE = frozenset(
+    {
+        *("ConfigMap", "ControllerRevision", "CronJob", "DaemonSet", "Endpoints", "EndpointSlice"),
+        *("HorizontalPodAutoscaler", "Ingress", "IngressClass", "Job", "LimitRange", "Namespace"),
+        *("NetworkPolicy", "Node", "PersistentVolume", "PersistentVolumeClaim", "Pod"),
+        *("PodDisruptionBudget", "PodTemplate", "PriorityClass", "ResourceQuota", "Secret"),
+        *("Service", "ServiceAccount", "StorageClass"),
+        *("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"),
+    }
 )
-_UNSCALABLE_BUILTIN = frozenset(
-    {"DaemonSet", "Job", "CronJob", "Pod", "Service", "ConfigMap", "Secret", "Ingress", "Namespace",
-     "ServiceAccount", "PersistentVolumeClaim", "HorizontalPodAutoscaler", "PodDisruptionBudget"}
-)  # fmt: skip
-_WORKLOAD_KINDS = frozenset(
-    {*SCALABLE_BUILTIN, "DaemonSet", "Job", "CronJob", "Pod", "Rollout", "DeploymentConfig"}
-)
-
-_GENERATED = ("{{", "${", "$(")
+"""Built-in kinds without a scale subresource."""
 
 
-def _recreates(workload: Workload) -> bool:
-    return get(workload.resource.value, "spec", "strategy", "type") == "Recreate"
+def _written(subject: Autoscaler, path: tuple[str | int, ...]) -> bool:
+    return get(subject.document.value, *path) is not None
+
+
+# -------------------------------------------------------------------------------- the workload
 
 
 def missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Workloads that nothing scales."""
-    if subject.kind not in params["kinds"] or _recreates(subject) or subject.replicas == 0:
+    """Workloads that nothing scales; a Deployment that a Rollout runs is judged as that Rollout."""
+    if subject.kind not in params["kinds"] or subject.replicas == 0:
         return
-    if world.autoscaling.of(subject):
+    if text(subject.resource.spec, "strategy", "type") == "Recreate":
         return
-    if any(_scales(world, subject, other) for other in world.index.workloads_in(subject.namespace)):
+    scaling = world.autoscaling
+    if scaling.rollout_of(subject) is not None or scaling.of(subject):
         return
-    yield Hit((*subject.resource.path, "spec"), {"workload": str(subject.resource.ref)}, on_key=True)
-
-
-def _scales(world: World, subject: Workload, other: Workload) -> bool:
-    """Whether a Rollout hands its autoscaler on to the Deployment it refers to, or the reverse."""
-    return world.autoscaling.template_of(subject) is other and subject is not other and bool(
-        world.autoscaling.of(other)
+    template = scaling.template_of(subject)
+    if template is not subject and scaling.of(template):
+        return
+    yield Hit(
+        (*subject.resource.path, "spec"), {"workload": str(subject.resource.ref)}, on_key=True
     )
+
+
+def static_replicas(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Workloads that fix the number that their autoscaler is to choose."""
+    replicas = subject.replicas
+    scaling = world.autoscaling
+    if not replicas or scaling.rollout_of(subject) is not None:
+        return
+    for scaler in scaling.of(subject):
+        if scaler.active and scaling.target_of(scaler) is subject:
+            place = Related(scaler.document, scaler.target_path, "the autoscaler's target", True)
+            yield Hit(
+                (*subject.resource.path, "spec", "replicas"),
+                {"replicas": replicas, "autoscaler": str(scaler.resource.ref)},
+                (place,),
+            )
+            return
+
+
+# ---------------------------------------------------------------------------------- the target
 
 
 def target_missing(subject: Autoscaler, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Autoscalers whose target is not in the input, although its namespace is."""
     name = subject.target_name
-    if not name or subject.target_kind not in _WORKLOAD_KINDS:
+    if not name or any(mark in name for mark in _TEMPLATED):
         return
-    if any(mark in name for mark in _GENERATED):
+    if subject.target_kind not in API_VERSIONS or subject.foreign_group is not None:
         return
-    if subject.target_group not in (None, "apps", "", "extensions", "argoproj.io", "apps.openshift.io"):
+    neighbors = [w for w in world.index.workloads_in(subject.namespace) if _is_near(subject, w)]
+    if not neighbors or world.autoscaling.target_of(subject) is not None:
         return
-    if not world.index.workloads_in(subject.namespace):
+    if _installed(subject, world):
         return
-    if world.autoscaling.target_of(subject) is not None or _installed(subject, world):
-        return
-    kinds = [w for w in world.index.workloads_in(subject.namespace) if w.name == name]
-    near = f"; {kinds[0].resource.ref} has that name" if kinds else ""
+    near = next((w.resource.ref for w in neighbors if w.name == name), None)
     yield Hit(
         (*subject.target_path, "name"),
-        {"target": subject.target, "namespace": subject.namespace, "near": near},
+        {
+            "target": subject.target,
+            "namespace": subject.namespace,
+            "near": f"; {near} has that name" if near else "",
+        },
     )
+
+
+def _is_near(subject: Autoscaler, workload: Workload) -> bool:
+    """Whether a workload shows that the namespace of an autoscaler is in the input.
+
+    Objects that name no namespace land wherever they are applied to: only those that lie in one
+    directory are known to belong together.
+    """
+    if text(subject.resource.metadata, "namespace"):
+        return True
+    folders = [
+        resource.document.file.path.rpartition("/")[0]
+        for resource in (subject.resource, workload.resource)
+    ]
+    return folders[0] == folders[1]
 
 
 def _installed(subject: Autoscaler, world: World) -> bool:
     """Whether an installation or an automatic gateway of the input makes the target."""
+    if subject.target_kind != "Deployment":
+        return False
     installations = world.installations
-    for plane in installations.control_planes:
-        deployment = f"istiod-{plane.revision}" if plane.revision else "istiod"
-        if subject.target_name == deployment and plane.namespace in ("", subject.namespace):
-            return True
     return any(
-        subject.target_name.startswith(gateway.name)
+        plane.istiod
+        and plane.deployment_name == subject.target_name
+        and plane.namespace in ("", subject.namespace)
+        for plane in installations.control_planes
+    ) or any(
+        subject.target_name in (gateway.name, f"{gateway.name}-{gateway.class_name}")
+        and gateway.namespace in ("", subject.namespace)
         for gateway in installations.gateways
-        if gateway.name and gateway.namespace in ("", subject.namespace)
     )
 
 
@@ -94,33 +132,130 @@ def target_not_scalable(
     subject: Autoscaler, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """Autoscalers of kinds that have no scale subresource."""
-    if subject.target_kind not in _UNSCALABLE_BUILTIN:
+    if subject.target_kind not in _WITHOUT_SCALE:
         return
-    if subject.target_group is not None and subject.target_group not in _BUILTIN_GROUPS:
+    group = subject.target_group or ""
+    if "." not in group or group.endswith(".k8s.io"):
+        yield Hit((*subject.target_path, "kind"), {"kind": subject.target_kind})
+
+
+def target_api_version_wrong(
+    subject: Resource, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """References whose apiVersion is not that of the kind they name."""
+    scaler = world.autoscaling.autoscaler(subject)
+    right = API_VERSIONS.get(scaler.target_kind)
+    if right is None or scaler.foreign_group is not None:
         return
-    yield Hit((*subject.target_path, "kind"), {"kind": subject.target_kind})
+    path = (*scaler.target_path, "apiVersion")
+    found = get(subject.value, "spec", "scaleTargetRef", "apiVersion")
+    args = {"kind": scaler.target_kind, "right": right, "found": found}
+    if found is None or found == "":
+        # KEDA falls back to apps/v1, the API server to the core group.
+        if subject.group_kind == HPA and right != "v1":
+            yield Hit(path, args, message="absent", on_key=True)
+    elif isinstance(found, str) and found != right:
+        # The controller of Kubernetes looks at the group only, KEDA at the version too.
+        known_group = scaler.target_group == right.rpartition("/")[0]
+        outdated = known_group and subject.group_kind == HPA
+        yield Hit(path, args, message="outdated" if outdated else "default")
+
+
+def target_superseded(
+    subject: Autoscaler, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Autoscalers of a Deployment whose pods a Rollout runs."""
+    rollout = world.autoscaling.replacing(subject)
+    if rollout is not None:
+        reference = (*rollout.resource.path, "spec", "workloadRef")
+        place = Related(rollout.resource.document, reference, "the Rollout refers to it here", True)
+        yield Hit(
+            (*subject.target_path, "name"),
+            {"target": subject.target, "rollout": str(rollout.resource.ref)},
+            (place,),
+        )
+
+
+def target_duplicate(subject: Autoscaler, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Every autoscaler of a target but the first one."""
+    if not subject.target_name or not subject.active:
+        return
+    rivals = world.autoscaling.targeting(
+        subject.namespace, subject.target_kind, subject.target_name
+    )
+    others = [other for other in rivals if other is not subject and _rivals(subject, other, world)]
+    if not others or rivals.index(others[0]) > rivals.index(subject):
+        return
+    yield Hit(
+        (*subject.target_path, "name"),
+        {"target": subject.target, "other": str(others[0].resource.ref)},
+        tuple(
+            Related(other.document, (*other.target_path, "name"), f"{other.kind} {other.name}")
+            for other in others
+        ),
+    )
+
+
+def _rivals(one: Autoscaler, other: Autoscaler, world: World) -> bool:
+    if not other.active or one.foreign_group != other.foreign_group:
+        return False
+    if (one.kind, one.name) == (other.kind, other.name):
+        return False  # one object, given in two files
+    if _belongs_to(one, other) or _belongs_to(other, one):
+        return False
+    return world.autoscaling.target_of(one) is world.autoscaling.target_of(other)
+
+
+def _belongs_to(one: Autoscaler, other: Autoscaler) -> bool:
+    """Whether KEDA makes the first for the second, or takes it over."""
+    if other.kind != "ScaledObject":
+        return False
+    chosen = text(other.resource.spec, "advanced", "horizontalPodAutoscalerConfig", "name")
+    return one.name in (f"keda-hpa-{other.name}", chosen)
+
+
+def api_version_removed(
+    subject: Resource, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """HorizontalPodAutoscalers of a version that the target Kubernetes no longer serves."""
+    last = parse_version(HPA_API_LAST_SERVED.get(subject.version, ""))
+    target = world.kubernetes_version
+    if last is not None and (target.major, target.minor) > (last.major, last.minor):
+        yield Hit(
+            (*subject.path, "apiVersion"),
+            {"version": subject.api_version, "last": str(last), "target": str(target)},
+        )
+
+
+# ----------------------------------------------------------------------------------- the range
+
+_JUDGES = {"ScaledObject": "KEDA", "DatadogPodAutoscaler": "Datadog"}
 
 
 def range_inverted(subject: Autoscaler, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Ranges that the API server refuses."""
+    """Ranges that are refused."""
     low, high = subject.minimum, subject.maximum
+    args = {"minimum": low, "maximum": high, "judge": _JUDGES.get(subject.kind, "the API server")}
     if high is not None and high < 1:
-        yield Hit(subject.maximum_path, {"maximum": high}, message="maximum")
+        yield Hit(subject.maximum_path, args, message="maximum")
     elif low is not None and high is not None and low > high:
-        yield Hit(
-            subject.minimum_path,
-            {"minimum": low, "maximum": high},
-            (Related(subject.document, subject.maximum_path, f"the maximum is {high}"),),
-        )
+        note = "" if _written(subject, subject.maximum_path) else ", the default"
+        related = Related(subject.document, subject.maximum_path, f"the maximum is {high}{note}")
+        yield Hit(subject.minimum_path, args, (related,))
 
 
 def range_fixed(subject: Autoscaler, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Ranges with one number in them."""
     low, high = subject.minimum, subject.maximum
-    if low is not None and low == high:
-        written = get(subject.document.value, *subject.minimum_path) is not None
-        path = subject.minimum_path if written else subject.maximum_path
-        yield Hit(path, {"replicas": low, "written": "" if written else " (the default)"})
+    if low is None or low != high or high < 1:
+        return
+    if integer(subject.resource.spec, "idleReplicaCount") is not None:
+        return  # KEDA scales between that number and the minimum
+    written = _written(subject, subject.minimum_path)
+    yield Hit(
+        subject.minimum_path if written else subject.maximum_path,
+        {"replicas": low, "origin": "" if written else " (the default)", "target": subject.target},
+    )
 
 
 def min_replicas_low(subject: Autoscaler, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -130,12 +265,9 @@ def min_replicas_low(subject: Autoscaler, world: World, params: Mapping[str, Any
         return
     if subject.kind == "ScaledObject" and low == 0:
         return
-    target = world.autoscaling.target_of(subject)
-    if target is not None and world.is_infrastructure(target):
+    if is_infrastructure(subject, world):
         return
-    if target is None and _installed(subject, world):
-        return
-    written = get(subject.document.value, *subject.minimum_path) is not None
+    written = _written(subject, subject.minimum_path)
     yield Hit(
         subject.minimum_path,
         {
@@ -149,20 +281,25 @@ def min_replicas_low(subject: Autoscaler, world: World, params: Mapping[str, Any
     )
 
 
+def is_infrastructure(subject: Autoscaler, world: World) -> bool:
+    """Whether the target is a part of Istio; rules on installations judge its autoscaler."""
+    target = world.autoscaling.target_of(subject)
+    return _installed(subject, world) if target is None else world.is_infrastructure(target)
+
+
 def scales_to_zero(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """ScaledObjects that take the last pod away from a workload that others call."""
-    scaler = make_autoscaler(subject)
-    triggers = {text(trigger, "type") for _, trigger in mappings(subject.spec, "triggers")}
-    if triggers & {"external", "external-push"}:
-        return
+    scaler = world.autoscaling.autoscaler(subject)
     idle = integer(subject.spec, "idleReplicaCount")
     if scaler.minimum != 0 and idle != 0:
         return
+    if any(metric.source in ("external", "external-push") for metric in scaler.metrics):
+        return
     target = world.autoscaling.target_of(scaler)
-    if target is None or not serves(world, target) or is_gateway_proxy(target):
+    if target is None or world.is_infrastructure(target) or not serves(world, target):
         return
     path = (*subject.path, "spec", "idleReplicaCount") if idle == 0 else scaler.minimum_path
-    written = get(subject.document.value, *path) is not None
+    written = _written(scaler, path)
     yield Hit(
         path,
         {"target": scaler.target, "field": path[-1]},
@@ -172,244 +309,86 @@ def scales_to_zero(subject: Resource, world: World, params: Mapping[str, Any]) -
     )
 
 
-def static_replicas(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Workloads that fix the number that their autoscaler is to choose."""
-    replicas = subject.replicas
-    if not replicas or world.autoscaling.rollout_of(subject) is not None:
-        return
-    scalers = world.autoscaling.of(subject)
-    if scalers:
-        scaler = scalers[0]
-        yield Hit(
-            (*subject.resource.path, "spec", "replicas"),
-            {"replicas": replicas, "autoscaler": str(scaler.resource.ref)},
-            (
-                Related(
-                    scaler.document, scaler.target_path, f"{scaler.kind} {scaler.name} scales it", True
-                ),
-            ),
-        )
-
-
-def target_duplicate(subject: Autoscaler, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Every autoscaler of a target but the first one."""
-    if not subject.target_name:
-        return
-    rivals = [
-        other
-        for other in world.autoscaling.targeting(
-            subject.namespace, subject.target_kind, subject.target_name
-        )
-        if other is subject
-        or not (_owned(other, subject) or _owned(subject, other) or _same(other, subject))
-    ]
-    if rivals[0] is subject:
-        return
-    first = rivals[0]
-    yield Hit(
-        (*subject.target_path, "name"),
-        {"target": subject.target, "other": str(first.resource.ref)},
-        tuple(
-            Related(other.document, (*other.target_path, "name"), f"{other.kind} {other.name}")
-            for other in rivals
-            if other is not subject
-        ),
-    )
-
-
-def _owned(one: Autoscaler, other: Autoscaler) -> bool:
-    """Whether KEDA makes the first for the second, a ScaledObject."""
-    return other.kind == "ScaledObject" and one.name == f"keda-hpa-{other.name}"
-
-
-def _same(one: Autoscaler, other: Autoscaler) -> bool:
-    """Whether both are the same object, given in two files."""
-    return one.kind == other.kind and one.name == other.name
-
-
-def api_version_removed(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """HorizontalPodAutoscalers of a version that the target Kubernetes no longer serves."""
-    last = HPA_API_LAST_SERVED.get(subject.version)
-    if last is None or subject.group_kind != HPA:
-        return
-    major, _, minor = last.partition(".")
-    if world.kubernetes_version <= Version(int(major), int(minor), 10**6):
-        return
-    yield Hit(
-        (*subject.path, "apiVersion"),
-        {
-            "version": subject.api_version,
-            "last": last,
-            "target": str(world.kubernetes_version),
-        },
-    )
-
-
-# ------------------------------------------------------------------------ the arithmetic
-
-
-def _scaled_containers(workload: Workload, metric: Metric) -> Sequence[Container]:
-    if metric.container is not None:
-        return [c for c in workload.main_containers if c.name == metric.container]
-    return workload.main_containers
-
-
-def metric_undefined(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Utilization metrics of pods in which a container has no request to divide by."""
-    scaler = make_autoscaler(subject)
-    target = world.autoscaling.target_of(scaler)
-    if target is None:
-        return
-    template = world.autoscaling.template_of(target)
-    others = [metric for metric in scaler.metrics if metric.kind != "Utilization"]
-    for metric in scaler.metrics:
-        if metric.kind != "Utilization" or not metric.resource:
-            continue
-        culprit = _without_request(world, template, metric)
-        if culprit is None:
-            continue
-        name, related = culprit
-        yield Hit(
-            metric.path,
-            {
-                "resource": metric.resource,
-                "target": scaler.target,
-                "container": name,
-                "consequence": (
-                    "and leaves the choice to the other metrics"
-                    if others
-                    else "and the workload never scales"
-                ),
-            },
-            related,
-            message="proxy" if name == PROXY_CONTAINER else "default",
-            on_key=metric.path[-1] == "spec",
-        )
-
-
-def _without_request(
-    world: World, template: Workload, metric: Metric
-) -> tuple[str, tuple[Related, ...]] | None:
-    from meshlint.checks.resources import namespace_default
-
-    resource = metric.resource
-    for container in _scaled_containers(template, metric):
-        if container.request(resource) is not None or container.limit(resource) is not None:
-            continue
-        if namespace_default(world, template.namespace, "requests", resource):
-            continue
-        place = Related(
-            template.resource.document,
-            (*container.path, "resources"),
-            f"container {container.name or 'unnamed'} has no {resource} request",
-            True,
-        )
-        return container.name or "unnamed", (place,)
-    if metric.container not in (None, PROXY_CONTAINER):
-        return None
-    proxy = world.proxy(template)
-    if proxy is None or proxy.requests.get(resource) or proxy.limits.get(resource):
-        return None
-    reason = proxy.why_unset("requests", resource)
-    if reason is None:
-        return None
-    place = Related(reason.document, reason.path, f"takes the proxy's {resource} request away", True)
-    return PROXY_CONTAINER, (place,)
-
-
-def threshold_unreachable(
+def cpu_trigger_without_minimum(
     subject: Resource, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
-    """Metrics whose target lies above what the limits let the pods use."""
-    scaler = make_autoscaler(subject)
-    target = world.autoscaling.target_of(scaler)
-    if target is None:
+    """ScaledObjects that may go to zero on triggers that can never bring a pod back."""
+    scaler = world.autoscaling.autoscaler(subject)
+    if scaler.minimum != 0 or not scaler.metrics:
         return
-    template = world.autoscaling.template_of(target)
-    tolerance = _tolerance(subject, params)
-    unreachable = []
-    for metric in scaler.metrics:
-        sums = _sums(world, template, metric)
-        if sums is None or metric.target is None:
-            return
-        limits, requests, parts = sums
-        if metric.kind == "Utilization":
-            needed = (1 + tolerance) * metric.target / 100 * requests
-        else:
-            needed = (1 + tolerance) * metric.target
-        if limits > needed:
-            return
-        unreachable.append((metric, limits, requests, needed, parts))
-    for metric, limits, requests, needed, parts in unreachable:
-        shown = format_cpu if metric.resource == "cpu" else format_memory
-        percent = f"{metric.target}%" if metric.kind == "Utilization" else shown(metric.target or Decimal(0))
+    if all(metric.resource in ("cpu", "memory") for metric in scaler.metrics):
+        written = _written(scaler, scaler.minimum_path)
+        sources = sorted({metric.resource for metric in scaler.metrics})
         yield Hit(
-            metric.path,
+            scaler.minimum_path,
             {
-                "resource": metric.resource,
-                "percent": percent,
-                "limits": shown(limits),
-                "requests": shown(requests),
-                "needed": shown(needed),
-                "parts": parts,
-                "target": scaler.target,
+                "triggers": " and ".join({"cpu": "CPU"}.get(name, name) for name in sources),
+                "minimum": "minReplicaCount is 0" if written else "minReplicaCount is not set",
             },
-            (
-                Related(
-                    template.resource.document,
-                    (*template.pod_spec_path, "containers"),
-                    f"limits of {shown(limits)} and requests of {shown(requests)} together",
-                    True,
-                ),
-            ),
-            on_key=metric.path[-1] == "spec",
+            on_key=not written,
         )
 
 
-def _tolerance(subject: Resource, params: Mapping[str, Any]) -> Decimal:
-    own = parse_quantity(get(subject.spec, "behavior", "scaleUp", "tolerance"))
-    return own if own is not None else Decimal(str(params["tolerance"]))
+def scale_up_disabled(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """HorizontalPodAutoscalers that are told never to add a pod."""
+    path = ("behavior", "scaleUp")
+    rules = mapping(subject.spec, *path)
+    policies = [policy for _, policy in mappings(rules, "policies")]
+    root = (*subject.path, "spec", *path)
+    if rules.get("selectPolicy") == "Disabled":
+        yield Hit((*root, "selectPolicy"))
+    elif policies and all(integer(policy, "value") == 0 for policy in policies):
+        yield Hit((*root, "policies"), message="policies", on_key=True)
 
 
-def _sums(
-    world: World, template: Workload, metric: Metric
-) -> tuple[Decimal, Decimal, str] | None:
-    """Limits and requests that a metric counts; None where one of them is not set or not known."""
-    resource = metric.resource
-    if metric.kind == "other" or not resource:
-        return None
-    limits = requests = Decimal(0)
-    names = []
-    for container in _scaled_containers(template, metric):
-        limit = parse_quantity(container.limit(resource))
-        written = container.request(resource)
-        request = parse_quantity(written) if written is not None else limit
-        if limit is None or request is None:
-            return None
-        limits += limit
-        requests += request
-        names.append(container.name)
-    if metric.container is None:
-        answer = world.injection(template).answer
-        if answer == "unknown":
-            return None
-        if answer in ("yes", "intended"):
-            proxy = world.proxy(template)
-            if proxy is None:
-                return None
-            limit = _amount(proxy.limits, resource)
-            request = _amount(proxy.requests, resource)
-            if limit is None or request is None:
-                return None
-            limits += limit
-            requests += request
-            names.append(PROXY_CONTAINER)
-    if not names:
-        return None
-    return limits, requests, ", ".join(names)
+# -------------------------------------------------------------------------- the vertical one
 
 
-def _amount(values: Mapping[str, Any], resource: str) -> Decimal | None:
-    found = values.get(resource)
-    return parse_quantity(found.value) if found is not None else None
+def vpa_conflict(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """VerticalPodAutoscalers that move the requests which another autoscaler divides by."""
+    mode = get(subject.spec, "updatePolicy", "updateMode")
+    if mode in ("Off", "Initial") or not isinstance(mode, str | None):
+        return
+    kind, name = text(subject.spec, "targetRef", "kind"), text(subject.spec, "targetRef", "name")
+    for scaler in world.autoscaling.targeting(subject.namespace, kind, name) if name else ():
+        metric = _shared_metric(subject, scaler, world)
+        if metric is not None and scaler.active:
+            place = Related(scaler.document, metric.path, "this metric divides by the requests")
+            yield Hit(
+                (*subject.path, "spec", "targetRef", "name"),
+                {
+                    "target": scaler.target,
+                    "autoscaler": str(scaler.resource.ref),
+                    "resource": {"cpu": "CPU"}.get(metric.resource, metric.resource),
+                },
+                (place,),
+            )
+            return
 
+
+def _shared_metric(subject: Resource, scaler: Autoscaler, world: World) -> Metric | None:
+    """A utilization metric of a resource that a VerticalPodAutoscaler sets for its containers."""
+    policies = {
+        text(policy, "containerName"): policy
+        for _, policy in mappings(subject.spec, "resourcePolicy", "containerPolicies")
+    }
+    target = world.autoscaling.target_of(scaler)
+    template = world.autoscaling.template_of(target) if target is not None else None
+    names = {c.name for c in template.main_containers} if template is not None else set()
+    # `*` stands for every container without a policy of its own.
+    names = names or set(policies) or {"*"}
+    for metric in scaler.metrics:
+        counted = names if metric.container is None else {metric.container}
+        if metric.kind == "Utilization" and any(
+            _controls(policies.get(name, policies.get("*", {})), metric.resource)
+            for name in counted
+        ):
+            return metric
+    return None
+
+
+def _controls(policy: Mapping[str, Any], resource: str) -> bool:
+    controlled = policy.get("controlledResources")
+    if policy.get("mode") == "Off":
+        return False
+    return resource in (items(controlled) if controlled is not None else ("cpu", "memory"))
