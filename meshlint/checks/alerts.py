@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from meshlint.findings import Hit
-from meshlint.mesh.monitoring import MESH_METRIC, Alert, placed_once
+from meshlint.mesh.metrics import meant
+from meshlint.mesh.monitoring import MESH_METRIC, Alert, Dashboard, counts_errors, placed_once
 from meshlint.mesh.queries import Query, Selector
 from meshlint.mesh.world import World
 from meshlint.model.values import get, mapping, text
@@ -89,21 +90,6 @@ def _has_both_sides(
     return False
 
 
-# A filter for 5xx: 500, 5.., 5.*, [45].., 5xx, 5*; or one that leaves successful answers out.
-_ERROR_FILTER = re.compile(
-    r"""(?:response_code|status_code)\w{0,20}\s*(?:=~?\s*["'][^"']*5|!=|!~|:[^,}\s]*5)
-    |grpc_response_status
-    |(?:response_code|status_code)\w{0,20}\s+(?:NOT\s+)?IN\s*\([^)]*5
-    |(?:!|NOT\s+)(?:response_code|status_code)\w{0,20}:""",
-    re.VERBOSE,
-)
-
-
-def counts_errors(selector: Selector) -> bool:
-    """Whether a selector counts failed requests only (or, by negation, all others)."""
-    return "error" in selector.name or _ERROR_FILTER.search(selector.filters) is not None
-
-
 _METRIC = re.compile(r"[\w.]+")
 _ISTIOD_EXPIRY = re.compile(r"citadel[._]server[._](?:citadel_)?(?:root_cert|cert_chain)_expiry")
 
@@ -166,3 +152,56 @@ def _notices_in_datadog(alert: Alert) -> bool:
     )
     named = _DATADOG_ISTIOD.search(content) is not None or (deployment and "istiod" in content)
     return named and (told or "health" in content)
+
+
+# ------------------------------------------------------------------------------ single alerts
+
+
+def metric_misspelt(
+    subject: Alert | Dashboard, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Metrics of the mesh that nobody exports, with a name like one that is exported."""
+    if isinstance(subject, Alert):
+        queries = [(subject.query, world.monitoring.query(subject.query.content))]
+    else:
+        queries = list(world.monitoring.panels(subject))
+    reported = set()
+    for part, query in queries:
+        for selector in query.selectors:
+            name = selector.name
+            if (name, part.path) in reported or name in world.monitoring.recorded:
+                continue
+            right = meant(name)
+            if right is not None:
+                reported.add((name, part.path))
+                yield Hit(
+                    part.path,
+                    {"name": name, "right": right},
+                    message="default" if isinstance(subject, Alert) else "dashboard",
+                    on_key="\n" in part.content or isinstance(subject, Dashboard),
+                )
+
+
+_HANDLE = re.compile(r"(?<![\w.])@[\w{(-]")
+
+
+def notification_missing(subject: Alert, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Alerts on the mesh that reach nobody."""
+    if not any(
+        MESH_METRIC.match(selector.name)
+        for query in world.monitoring.queries(subject)
+        for selector in query.selectors
+    ):
+        return
+    args = {"alert": subject.name, "label": params["route_label"]}
+    if subject.system == "datadog":
+        if world.monitoring.routes_by_rule or _HANDLE.search(text(subject.definition, "message")):
+            return
+        place = subject.query.path
+        if subject.resource.kind == "DatadogMonitor":
+            place = (*place[:-1], "message")
+        yield Hit(place, args, message="datadog", on_key=subject.resource.kind != "DatadogMonitor")
+        return
+    labels = {**mapping(subject.group, "labels"), **mapping(subject.definition, "labels")}
+    if not labels.get(params["route_label"]):
+        yield Hit((*subject.path, "labels", params["route_label"]), args, on_key=True)

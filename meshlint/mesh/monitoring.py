@@ -225,8 +225,23 @@ def parse_json(content: str) -> Any:
         return None
 
 
+def json_fault(content: str) -> str | None:
+    """What keeps a text from being JSON, with the place in it; None where nothing is known to."""
+    if len(content) > MAX_JSON:
+        return None
+    try:
+        json.loads(content, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        return f"line {error.lineno}, column {error.colno}: {error.msg}"
+    except ValueError as error:
+        return str(error)
+    except RecursionError:
+        return None
+    return None
+
+
 def _refuse(constant: str) -> None:
-    raise ValueError(constant)
+    raise ValueError(f"{constant} is no JSON value")
 
 
 def _rules(resource: Resource) -> Iterator[tuple[Path, dict[str, Any], dict[str, Any]]]:
@@ -270,13 +285,13 @@ def _dashboard(resource: Resource, index: Index) -> Dashboard | None:
         ]
         return Dashboard(resource, tuple(texts), elsewhere=len(texts) < len(data) or not texts)
     if resource.kind == "GrafanaDashboard":
-        content = _grafana_json(resource, index)
-        return Dashboard(resource, (content,) if content else (), elsewhere=content is None)
-    if resource.kind == "DatadogDashboard":
-        return Dashboard(resource, (Text(text(spec, "widgets"), (*path, "widgets")),), False)
-    if spec.get("type") == "dashboard":
-        return Dashboard(resource, (Text(text(spec, "jsonSpec"), (*path, "jsonSpec")),), False)
-    return None
+        found = _grafana_json(resource, index)
+        return Dashboard(resource, (found,) if found else (), elsewhere=found is None)
+    if resource.kind != "DatadogDashboard" and spec.get("type") != "dashboard":
+        return None
+    key = "widgets" if resource.kind == "DatadogDashboard" else "jsonSpec"
+    content = text(spec, key)
+    return Dashboard(resource, (Text(content, (*path, key)),) if content else (), elsewhere=False)
 
 
 def _grafana_json(resource: Resource, index: Index) -> Text | None:
@@ -343,3 +358,18 @@ def placed_once(world: World, role: str) -> Any:
         if reported:
             return plane
     return next((found for found in world.subjects(role) if found.resource.reported), None)
+
+
+# A filter for 5xx: 500, 5.., 5.*, [45].., 5xx, 5*; or one that leaves successful answers out.
+_ERROR_FILTER = re.compile(
+    r"""(?:response_code|status_code)\w{0,20}\s*(?:=~?\s*["'][^"']*5|!=|!~|:[^,}\s]*5)
+    |grpc_response_status
+    |(?:response_code|status_code)\w{0,20}\s+(?:NOT\s+)?IN\s*\([^)]*5
+    |(?:!|NOT\s+)(?:response_code|status_code)\w{0,20}:""",
+    re.VERBOSE,
+)
+
+
+def counts_errors(selector: Selector) -> bool:
+    """Whether a selector counts failed requests only (or, by negation, all others)."""
+    return "error" in selector.name or _ERROR_FILTER.search(selector.filters) is not None
