@@ -203,6 +203,14 @@ def limit_far_above_request(
     for container in subject.main_containers:
         for resource in params["resources"]:
             request, limit = container.request(resource), container.limit(resource)
+            name = _NAMES.get(resource, resource)
+            if ratio == 1 and limit is None and not _limited(subject, world, resource):
+                yield Hit(
+                    (*container.path, "resources", "limits", resource),
+                    {"container": container.name or "unnamed", "resource": name},
+                    message="unlimited",
+                    on_key=True,
+                )
             wanted, most = parse_quantity(request), parse_quantity(limit)
             if wanted is None or most is None or most <= ratio * wanted:
                 continue
@@ -211,7 +219,7 @@ def limit_far_above_request(
                 (*container.path, "resources", "limits", resource),
                 {
                     "container": container.name or "unnamed",
-                    "resource": _NAMES.get(resource, resource),
+                    "resource": name,
                     "request": request,
                     "limit": limit,
                     "ratio": f"{ratio.normalize():f}",
@@ -219,6 +227,13 @@ def limit_far_above_request(
                 (Related(subject.resource.document, path, f"the request is {request}"),),
                 message="guaranteed" if ratio == 1 else "default",
             )
+
+
+def _limited(subject: Workload, world: World, resource: str) -> bool:
+    """Whether something beside a container gives it a limit."""
+    return set_by_namespace(world.index, subject.namespace, "limits", resource) or set_for_pod(
+        world, subject, "limits", resource
+    )
 
 
 # ------------------------------------------------------------------------------ ephemeral storage
@@ -232,8 +247,12 @@ def ephemeral_storage_unbounded(
         yield from _unbounded_volumes(subject, world)
         return
     for container in subject.main_containers:
-        resources = container_resources(world.index, subject, container)
-        lost = [_WORDS[part] for part in PARTS if resources.missing(part, "ephemeral-storage")]
+        lost = [
+            _WORDS[part]
+            for part in PARTS
+            if get(container.value, "resources", part, "ephemeral-storage") is None
+            and not set_by_namespace(world.index, subject.namespace, part, "ephemeral-storage")
+        ]
         if lost:
             yield Hit(
                 (*container.path, "resources"),

@@ -143,15 +143,16 @@ def replicas_not_spread(
         return
     if spread(subject.pod_spec, subject.labels, params["topologies"]):
         return
+    pods = "1 pod" if replicas.maximum == 1 else f"{replicas.maximum} pods"
     related: tuple[Related, ...] = ()
     if replicas.autoscaler is not None:
         scaler = replicas.autoscaler
-        note = f"up to {replicas.maximum} pods"
-        related = (Related(scaler.document, scaler.maximum_path, note),)
+        pods = f"up to {pods}"
+        related = (Related(scaler.document, scaler.maximum_path, pods),)
     yield Hit(
         (*subject.pod_spec_path, "topologySpreadConstraints"),
         {
-            "pods": f"up to {replicas.maximum} pods" if related else f"{replicas.maximum} pods",
+            "pods": pods,
             "name": f"{subject.kind} {subject.name}".strip(),
         },
         related,
