@@ -1,4 +1,4 @@
-"""Real manifests: nothing crashes, nothing is passed over in silence, the answer is always the same."""
+"""Real manifests: no crash, nothing passed over in silence, unique fingerprints."""
 
 from __future__ import annotations
 
