@@ -13,10 +13,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from meshlint.findings import Path
+from meshlint.mesh.gateway_config import gateway_concurrency
 from meshlint.mesh.injection import scalar_map
 from meshlint.mesh.installations.records import GatewayProxy
 from meshlint.mesh.provenance import Place, Sourced
-from meshlint.mesh.proxy_config import CONFIG_ANNOTATION, count, parsed_mapping
 from meshlint.mesh.proxy_resources import Quantity
 from meshlint.mesh.versions import PROXY_LOAD, WAYPOINT_LOAD, ProxyLoad, Version, proxy_load
 from meshlint.model.workloads import Workload
@@ -155,26 +155,3 @@ def loaded_proxy(subject: Workload | GatewayProxy, world: World) -> LoadedProxy 
 
 def _origins(quantities: Mapping[str, Quantity]) -> dict[str, Sourced[Any]]:
     return {resource: quantity.origin for resource, quantity in quantities.items()}
-
-
-def gateway_concurrency(gateway: GatewayProxy, world: World) -> Sourced[int | None] | None:
-    """`concurrency` of a gateway where it is set; None where that is not known.
-
-    The annotation wins over MeshConfig; ProxyConfig objects are judged on pods of the input alone.
-    """
-    if gateway.form == "rendered" and gateway.resource is not None:
-        workload = world.index.workload_of(gateway.resource)
-        proxy = world.proxy(workload) if workload is not None else None
-        if proxy is not None:
-            return proxy.concurrency
-    written = gateway.annotations.get(CONFIG_ANNOTATION)
-    if written is not None:
-        value = count((parsed_mapping(written, CONFIG_ANNOTATION) or {}).get("concurrency"))
-        place = gateway.annotations_place
-        if value is not None:
-            return Sourced(value, place.below(CONFIG_ANNOTATION) if place is not None else None)
-    planes = world.installations.control_planes
-    if len(planes) != 1:
-        return None
-    found = planes[0].mesh_config.get("defaultConfig", "concurrency")
-    return found.map(count) if found is not None else Sourced(None)

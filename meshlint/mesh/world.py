@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from meshlint.mesh.injection import Injection, Injector
     from meshlint.mesh.monitoring import Monitoring
     from meshlint.mesh.proxy import EffectiveProxy, Proxies
+    from meshlint.mesh.route_timeouts import RouteTimeout
 
 
 class World:
@@ -130,6 +131,24 @@ class World:
         from meshlint.mesh.monitoring import Monitoring
 
         return Monitoring(self.index)
+
+    @cached_property
+    def cluster_domain(self) -> str:
+        """DNS suffix of Services."""
+        if self.settings.cluster_domain is not None:
+            return self.settings.cluster_domain
+        for plane in self.installations.control_planes:
+            found = plane.values.value("global", "proxy", "clusterDomain")
+            if isinstance(found, str) and found:
+                return found
+        return "cluster.local"
+
+    @cached_property
+    def route_timeouts(self) -> Mapping[tuple[str, str], RouteTimeout]:
+        """The longest timeout of any route to each Service, by its namespace and name."""
+        from meshlint.mesh.route_timeouts import longest_timeouts
+
+        return longest_timeouts(self.index, self.cluster_domain)
 
     # --------------------------------------------------------------------- completeness
 
