@@ -256,7 +256,9 @@ def _agent(agent: NodeAgent, facts: _Facts, path: str) -> dict[str, Any]:
 def _autoscaling(autoscaling: Autoscaling, facts: _Facts, path: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     facts.put(found, "enabled", path, autoscaling.enabled)
-    if found.get("enabled") is False:
+    if autoscaling.target is not None:
+        facts.put(found, "target", path, autoscaling.target)
+    elif found.get("enabled") is False:
         return found
     for key, value in (
         ("min", autoscaling.minimum),

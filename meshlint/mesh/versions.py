@@ -91,14 +91,22 @@ OPERATOR_SKIPS_REPLICAS = Between("1.14", "1.24")
 """istioctl leaves k8s.replicaCount out when an autoscaler is rendered; otherwise it writes it."""
 ISTIOD_MEMORY_TARGET = Since("1.21")
 """The autoscaler of istiod has a memory metric when `memory.targetAverageUtilization` is set."""
-ISTIOD_AFFINITY = Since("1.17")
+ISTIOD_AFFINITY = Since("1.14")
 """The istiod chart reads `affinity` and `tolerations`."""
 ISTIOD_TOPOLOGY_SPREAD = Since("1.19")
 """The istiod chart reads `topologySpreadConstraints`."""
-ISTIOD_OWN_TOLERATION = Since("1.20")
+ISTIOD_OWN_TOLERATION = Since("1.22")
 """istiod tolerates the taint `cni.istio.io/not-ready` by itself."""
 WAYPOINT_VALUES = Since("1.24")
-"""Waypoints read `global.waypoint`; before they had the resources of the proxy."""
+"""Waypoints read `global.waypoint`; before, their resources were fixed at what is its default."""
+GATEWAY_BUDGET = Since("1.19")
+"""The gateway chart has `podDisruptionBudget`."""
+OPERATOR_LISTS_REPLACE = Since("1.24")
+"""A list of gateways in an IstioOperator replaces that of the profile; before, items of the same
+name were merged and the others kept (operator/pkg/util/merge_iop.go)."""
+OPERATOR_VALUES_AS_K8S = Between("1.6", "1.24")
+"""Some fields of `values.pilot` count as `components.pilot.k8s` and win over it
+(operator/pkg/translate/translate_value.go)."""
 AUTOMATIC_GATEWAY_OVERLAYS = Since("1.26")
 """ConfigMaps of automatic gateways may add an autoscaler and a budget."""
 

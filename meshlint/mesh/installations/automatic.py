@@ -99,9 +99,14 @@ def read_automatic(
 ) -> Iterator[GatewayProxy]:
     """Every gateway and waypoint that istiod deploys by itself."""
     scaling = Scaling(index)
-    for gateway in index.of_kind(GATEWAY):
-        if is_automatic(index, gateway):
-            yield _gateway(index, settings, gateway, _plane(gateway, planes), scaling)
+    automatic = [g for g in index.of_kind(GATEWAY) if is_automatic(index, g)]
+    if not automatic:
+        return
+    defaults = [r for r in index.of_kind("core/ConfigMap") if CLASS_DEFAULTS in r.labels]
+    for gateway in automatic:
+        plane = _plane(gateway, planes)
+        overlays = _overlays(index, gateway, plane, defaults)
+        yield _gateway(index, settings, gateway, plane, overlays, scaling)
 
 
 def _plane(gateway: Resource, planes: Sequence[ControlPlane]) -> ControlPlane | None:
@@ -138,6 +143,7 @@ def _gateway(
     settings: Settings,
     gateway: Resource,
     plane: ControlPlane | None,
+    overlays: _Overlays,
     scaling: Scaling,
 ) -> GatewayProxy:
     version, source = (plane.version, plane.version_source) if plane else detect_version(settings)
@@ -146,7 +152,6 @@ def _gateway(
     controller = controller_of(index, gateway)
     kind = _class(controller)
     name = deployment_name(index, gateway)
-    overlays = _overlays(index, gateway, plane)
     labels = _labels(gateway)
     proxy = container("istio-proxy")
     deployment, place = _deployment(plane, version, kind)
@@ -210,10 +215,12 @@ def _deployment(
     plane: ControlPlane | None, version: Version, kind: GatewayClass
 ) -> tuple[Object, Place | None]:
     """The Deployment as the template makes it, and where its resources would be set."""
-    values = plane.values if plane else chart_values("istiod", version, EMPTY, flat=False)
+    values = plane.values if plane else EMPTY
+    waypoint = kind != "ingress"
+    if plane is None or (waypoint and version not in WAYPOINT_VALUES):
+        values = chart_values("istiod", version, EMPTY, flat=False)
     deployment = Object({"spec": {"template": {"spec": {}}}})
     where = container("istio-proxy")
-    waypoint = kind != "ingress" and version in WAYPOINT_VALUES
     section = "waypoint" if waypoint else "proxy"
     place = put_resources(deployment, where, values.at("global", section, "resources"))
     if waypoint:
@@ -227,14 +234,19 @@ def _deployment(
 # ------------------------------------------------------------------------------------ overlays
 
 
-def _overlays(index: Index, gateway: Resource, plane: ControlPlane | None) -> _Overlays:
+def _overlays(
+    index: Index,
+    gateway: Resource,
+    plane: ControlPlane | None,
+    class_defaults: Sequence[Resource],
+) -> _Overlays:
     layers: list[Layers] = []
     class_name = text(gateway.spec, "gatewayClassName")
     if plane is not None:
         defaults = plane.values.at("gatewayClasses", class_name)
         if defaults:
             layers.append(defaults)
-    for resource in index.of_kind("core/ConfigMap"):
+    for resource in class_defaults:
         if resource.labels.get(CLASS_DEFAULTS) == class_name and (
             plane is None or resource.namespace == plane.namespace
         ):

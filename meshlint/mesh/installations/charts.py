@@ -25,6 +25,7 @@ from meshlint.mesh.versions import (
     BUDGET_NEEDS_REPLICAS,
     CHART_PROFILES_IN_VALUES,
     FLAT_ISTIOD_VALUES,
+    GATEWAY_BUDGET,
     ISTIOD_AFFINITY,
     ISTIOD_MEMORY_TARGET,
     ISTIOD_TOPOLOGY_SPREAD,
@@ -392,7 +393,7 @@ def _tracing(values: Layers, derived: Any) -> list[Layer]:
 # ------------------------------------------------------------------------------- gateway chart
 
 
-def render_gateway(values: Layers) -> Rendered:
+def render_gateway(values: Layers, version: Version) -> Rendered:
     """Deployment or DaemonSet, autoscaler and budget of the chart `gateway`."""
     deployment = Object({"kind": values.get("kind") or UNSET, "spec": {"template": {"spec": {}}}})
     enabled, replicas = values.get("autoscaling", "enabled"), values.get("replicaCount")
@@ -423,8 +424,10 @@ def render_gateway(values: Layers) -> Rendered:
     if truth(enabled) and kind is not None and kind.value != "Deployment":
         scaled = kind.map(lambda _: False)
     budget_given = values.get("podDisruptionBudget")
+    if version not in GATEWAY_BUDGET:
+        budget_given = UNSET
     budget_by = budget_given
-    if truth(budget_given):
+    if truth(budget_given) and version in BUDGET_NEEDS_REPLICAS:
         budget_by = several(enabled, minimum, replicas or UNSET)
     budget = None
     if truth(budget_by) and budget_given is not None:

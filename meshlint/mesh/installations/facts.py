@@ -6,6 +6,7 @@ The objects stand in the input, or are what a chart renders; both are read in th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from meshlint.mesh.installations.charts import POD, TRACE_SAMPLING, Rendered, whole
@@ -37,11 +38,22 @@ def number(found: Sourced[Any] | None) -> Sourced[int | None] | None:
 # --------------------------------------------------------------------------------- autoscaling
 
 
-def autoscaling_of(rendered: Rendered) -> Autoscaling:
-    """The autoscaler that a chart renders, or what its settings are when it does not."""
+def autoscaling_of(rendered: Rendered, name: str) -> Autoscaling:
+    """The autoscaler that a chart renders, or what its settings are when it does not.
+
+    One that a patch has pointed at something else than the Deployment does not scale it.
+    """
     by = rendered.autoscaler_by
     origin = Sourced(rendered.autoscaler is not None, by.place, by.default, by.site) if by else None
-    return autoscaler_facts(rendered.autoscaler or rendered.autoscaler_settings, origin)
+    found = autoscaler_facts(rendered.autoscaler or rendered.autoscaler_settings, origin)
+    target = rendered.autoscaler.get(*_TARGET) if rendered.autoscaler else None
+    if target is None or target.value in (None, name):
+        return found
+    other = target.map(str)
+    return replace(found, enabled=target.map(lambda _: False), target=other)
+
+
+_TARGET = ("spec", "scaleTargetRef", "name")
 
 
 def autoscaler_facts(autoscaler: Object, enabled: Sourced[bool] | None) -> Autoscaling:

@@ -38,7 +38,9 @@ from meshlint.mesh.settings import Settings
 from meshlint.mesh.versions import (
     COMPONENTS_ON_UNLESS_DISABLED,
     HPA_SPEC_AS_VALUES,
+    OPERATOR_LISTS_REPLACE,
     OPERATOR_SKIPS_REPLICAS,
+    OPERATOR_VALUES_AS_K8S,
     Version,
 )
 from meshlint.model.index import Index
@@ -214,7 +216,7 @@ class _Operator:
     # --------------------------------------------------------------------------------- istiod
 
     def _plane(self, istiod: bool) -> ControlPlane:
-        k8s = self.spec.at("components", "pilot", "k8s")
+        k8s = self._pilot_k8s()
         values = self._chart_values("istiod", self._fed(k8s, "pilot"))
         namespace = text(self.spec.value("components", "pilot", "namespace")) or self.namespace
         rendered = render_istiod(values, self.version) if istiod else None
@@ -238,6 +240,25 @@ class _Operator:
             image=self._image("pilot", values, "pilot"),
         )
 
+    def _pilot_k8s(self) -> Layers:
+        k8s = self.spec.at("components", "pilot", "k8s")
+        if self.version not in OPERATOR_VALUES_AS_K8S:
+            return k8s
+        given = self.spec.at("values", "pilot")
+        moved = {field: found for field in _VALUES_AS_K8S if truth(found := given.given(field))}
+        layers: list[Layer] = []
+        for layer in k8s.layers:
+            if layer.place is not None and isinstance(layer.value, dict):
+                kept = {key: item for key, item in layer.value.items() if key not in moved}
+                layer = replace(layer, value=kept)
+            layers.append(layer)
+        layers += [
+            Layer(found.value, found.place, mount=(field,))
+            for field, found in moved.items()
+            if found is not None
+        ]
+        return Layers(tuple(layers), k8s.home)
+
     def _image(self, component: str, values: Layers, section: str) -> Image:
         own = self.spec.at("components", component)
         found = image_settings("istiod" if component == "pilot" else component, values, section)
@@ -246,16 +267,27 @@ class _Operator:
     # ------------------------------------------------------------------------------- gateways
 
     def _gateways(self, kind: Literal["ingress", "egress"]) -> Iterator[GatewayProxy]:
-        listed = self.spec.get("components", f"{kind}Gateways")
         section = f"istio-{kind}gateway"
         switch = self.values.value("gateways", section, "enabled")
-        for index, item in mappings(listed.value if listed else None):
-            if not self._gateway_on(item, section, switch):
-                continue
-            assert listed is not None
-            place = listed.place.below(index) if listed.place else None
-            name = text(item, "name") or section
-            yield self._gateway(kind, name, Layers((Layer(item, place, listed.default),), place))
+        for item in self._gateway_items(f"{kind}Gateways"):
+            if self._gateway_on(mapping(item.value()), section, switch):
+                yield self._gateway(kind, text(item.value("name")) or section, item)
+
+    def _gateway_items(self, field: str) -> Iterator[Layers]:
+        """Members of a list of gateways, each with what the profile and the files say of it."""
+        listed = self.spec.at("components", field)
+        if self.version in OPERATOR_LISTS_REPLACE:
+            yield from _members(listed)
+            return
+        # A look-up keeps the topmost list only; here those below it count too.
+        merged: dict[str, list[Layer]] = {}
+        for layer in self.spec.at("components").layers:
+            own_list = layer.step(field)
+            for member in _members(Layers((own_list,) if own_list else ())):
+                merged.setdefault(text(member.value("name")), []).extend(member.layers)
+        for layers in merged.values():
+            own = next((layer.place for layer in reversed(layers) if layer.place), None)
+            yield Layers(tuple(layers), own)
 
     def _gateway_on(self, item: dict[str, Any], section: str, switch: Any) -> bool:
         # values.gateways.<section>.enabled: from 1.24 on true switches all gateways of the list
@@ -301,7 +333,7 @@ class _Operator:
             version=self.version,
             version_source=self.version_source,
             revision=self.revision,
-            autoscaling=facts.autoscaling_of(rendered),
+            autoscaling=facts.autoscaling_of(rendered, name),
             replicas=facts.replicas_of(rendered.deployment),
             replica_count=facts.number(count),
             resources=facts.resources_of(
@@ -413,6 +445,17 @@ _FED: tuple[tuple[tuple[str, ...], str], ...] = (
     (("hpaSpec", "maxReplicas"), "autoscaleMax"),
     (("replicaCount",), "replicaCount"),
 )
+
+
+_VALUES_AS_K8S = ("nodeSelector", "tolerations", "replicaCount", "resources")
+
+
+def _members(listed: Layers) -> Iterator[Layers]:
+    found = listed.get()
+    for index, item in mappings(found.value if found else None):
+        assert found is not None
+        place = found.place.below(index) if found.place else None
+        yield Layers((Layer(item, place, found.default),), place)
 
 
 def _profile(name: str, version: Version) -> Iterator[Layer]:

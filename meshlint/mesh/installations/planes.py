@@ -60,6 +60,7 @@ def control_plane(
 ) -> ControlPlane:
     """The record of a control plane; `rendered` is None where no istiod is installed."""
     discovery = container("discovery")
+    name = f"istiod-{revision}" if revision else "istiod"
     mesh = mesh_config(values, origin.version, namespace, revision)
     env = facts.env_of(rendered.deployment, discovery) if rendered else {}
     tags = frozenset(tag for tag in items(values.value("revisionTags")) if isinstance(tag, str))
@@ -77,7 +78,7 @@ def control_plane(
         revision=revision,
         tags=tags,
         istiod=rendered is not None,
-        autoscaling=facts.autoscaling_of(rendered) if rendered else NO_AUTOSCALING,
+        autoscaling=facts.autoscaling_of(rendered, name) if rendered else NO_AUTOSCALING,
         replicas=facts.replicas_of(rendered.deployment) if rendered else None,
         replica_count=facts.number(count) if rendered else None,
         resources=(

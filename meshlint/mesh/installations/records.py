@@ -33,6 +33,8 @@ class Autoscaling:
     maximum: Sourced[int | None] | None
     cpu_target: Sourced[int | None] | None
     memory_target: Sourced[int | None] | None
+    target: Sourced[str] | None = None
+    """What the autoscaler scales, where that is not the Deployment it belongs to."""
 
 
 NO_AUTOSCALING = Autoscaling(None, None, None, None, None)

@@ -98,7 +98,7 @@ def gateway_release(release: Release, settings: Settings) -> GatewayProxy:
     """The gateway of a release of the gateway chart."""
     origin = release_origin(release, settings)
     values = chart_values("gateway", origin.version, _given(release), flat=False)
-    rendered = render_gateway(values)
+    rendered = render_gateway(values, origin.version)
     proxy = container("istio-proxy")
     name = text(values.value("name")) or release.name
     labels = _gateway_labels(values, name)
@@ -123,7 +123,7 @@ def gateway_release(release: Release, settings: Settings) -> GatewayProxy:
         version_source=origin.source,
         chart_version=origin.chart,
         revision=revision_name(values.value("revision")),
-        autoscaling=facts.autoscaling_of(rendered),
+        autoscaling=facts.autoscaling_of(rendered, name),
         replicas=facts.replicas_of(rendered.deployment),
         replica_count=facts.number(count),
         resources=facts.resources_of(rendered.deployment, proxy, rendered.resources_place),

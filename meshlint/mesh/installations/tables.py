@@ -125,13 +125,14 @@ CHARTS: Mapping[str, Sequence[Row]] = {
             }
         ),
         Row(
-            {"global": {"proxy": {"tracer": "zipkin", "enableCoreDump": False}}},
+            {"global": {"proxy": {"tracer": "zipkin"}}},
             before="1.22",
         ),
+        Row({"global": {"proxy": {"enableCoreDump": False}}}, before="1.24"),
         Row({"global": {"proxy": {"startupProbe": {"enabled": True}}}}, since="1.20"),
         Row({"pilot": {"memory": {}}}, since="1.21"),
         Row({"pilot": {"topologySpreadConstraints": [], "autoscaleBehavior": {}}}, since="1.19"),
-        Row({"pilot": {"affinity": {}, "tolerations": []}}, since="1.17"),
+        Row({"pilot": {"affinity": {}, "tolerations": []}}, since="1.14"),
         Row({"global": {"proxy": {"tracer": "none"}}}, since="1.22"),
         Row({"istiodRemote": {"enabled": False}}, since="1.24"),
         Row({"gatewayClasses": {}}, since="1.26"),
@@ -149,8 +150,7 @@ CHARTS: Mapping[str, Sequence[Row]] = {
                         "tolerations": [],
                     }
                 }
-            },
-            since="1.24",
+            }
         ),
         Row({"pilot": {"pdb": {"minAvailable": 1}}}, since="1.27"),
     ),
@@ -230,7 +230,7 @@ CHARTS: Mapping[str, Sequence[Row]] = {
                 "global": {"defaultResources": {"requests": {"cpu": "100m", "memory": "100Mi"}}},
             }
         ),
-        Row({"cni": {"excludeNamespaces": ["kube-system"]}}, since="1.20"),
+        Row({"cni": {"excludeNamespaces": ["kube-system"]}}, since="1.22"),
         Row({"cni": {"repair": {"repairPods": True}}}, since="1.21"),
         Row({"cni": {"ambient": {"enabled": False}}}, since="1.18"),
         Row({"cni": {"terminationGracePeriodSeconds": 5}}, before="1.27"),
@@ -256,41 +256,30 @@ CHARTS: Mapping[str, Sequence[Row]] = {
                 },
             }
         ),
-        Row({"resources": {"requests": {"cpu": "500m", "memory": "2048Mi"}}}, before="1.22"),
-        Row({"resources": {"requests": {"cpu": "200m", "memory": "512Mi"}}}, since="1.22"),
+        Row({"resources": {"requests": {"cpu": "500m", "memory": "2048Mi"}}}, before="1.23"),
+        Row({"resources": {"requests": {"cpu": "200m", "memory": "512Mi"}}}, since="1.23"),
     ),
 }
 """Values of the charts.
 
 `pilot` and `cni` hold what the istiod and cni charts take at top level too."""
 
+_COLLECTOR = "opentelemetry-collector.observability.svc.cluster.local"
 _DEMO_PROVIDERS = [
-    {
-        "name": "otel",
-        "envoyOtelAls": {
-            "service": "opentelemetry-collector.observability.svc.cluster.local",
-            "port": 4317,
-        },
-    },
+    {"name": "otel", "envoyOtelAls": {"service": _COLLECTOR, "port": 4317}},
     {
         "name": "skywalking",
         "skywalking": {"service": "tracing.istio-system.svc.cluster.local", "port": 11800},
     },
-    {
-        "name": "otel-tracing",
-        "opentelemetry": {
-            "service": "opentelemetry-collector.observability.svc.cluster.local",
-            "port": 4317,
-        },
-    },
-    {
-        "name": "jaeger",
-        "opentelemetry": {
-            "service": "jaeger-collector.istio-system.svc.cluster.local",
-            "port": 4317,
-        },
-    },
+    {"name": "otel-tracing", "opentelemetry": {"service": _COLLECTOR, "port": 4317}},
 ]
+_JAEGER = {
+    "name": "jaeger",
+    "opentelemetry": {
+        "service": "jaeger-collector.istio-system.svc.cluster.local",
+        "port": 4317,
+    },
+}
 _DNS_CAPTURE = {
     "meshConfig": {"defaultConfig": {"proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true"}}}
 }
@@ -319,6 +308,7 @@ CHART_PROFILES: Mapping[str, Sequence[Row]] = {
                 },
             }
         ),
+        Row({"meshConfig": {"extensionProviders": [*_DEMO_PROVIDERS, _JAEGER]}}, since="1.25"),
     ),
     "preview": (Row(_DNS_CAPTURE),),
     "ambient": (
@@ -450,7 +440,7 @@ OPERATOR_PROFILES: Mapping[str, Sequence[Row]] = {
         ),
         Row(
             {"meshConfig": {"extensionProviders": _DEMO_PROVIDERS}},
-            since="1.19",
+            since="1.18",
             before="1.24",
         ),
         Row(
