@@ -80,10 +80,10 @@ def target_missing(subject: Autoscaler, world: World, params: Mapping[str, Any])
         return
     if subject.target_kind not in API_VERSIONS or subject.foreign_group is not None:
         return
-    neighbors = [w for w in world.index.workloads_in(subject.namespace) if _is_near(subject, w)]
-    if not neighbors or world.autoscaling.target_of(subject) is not None:
+    if world.autoscaling.target_of(subject) is not None or _installed(subject, world):
         return
-    if _installed(subject, world):
+    neighbors = [w for w in world.index.workloads_in(subject.namespace) if _is_near(subject, w)]
+    if not neighbors:
         return
     near = next((w.resource.ref for w in neighbors if w.name == name), None)
     yield Hit(

@@ -84,7 +84,7 @@ def _without_request(world: World, template: Workload, metric: Metric) -> Counte
         (
             counted
             for counted in measured(world, template, metric.container).containers
-            if counted.resources.missing("requests", metric.resource)
+            if counted.missing("requests", metric.resource)
         ),
         None,
     )
@@ -215,20 +215,25 @@ def proxy_share_dominant(
             continue
         own = requests[pods.containers.index(pods.proxy)]
         total = sum(requests, Decimal(0))
-        share = own / total
-        if share < Decimal(str(params["share"])):
+        if own / total < Decimal(str(params["share"])):
             continue
         yield Hit(
             metric.path,
             {
                 "target": scaler.target,
-                "percent": f"{int(share * 100)}%",
+                "percent": f"{int(own / total * 100)}%",
                 "proxy": format_cpu(own),
                 "total": format_cpu(total),
             },
-            there(pods.proxy.resources.requests["cpu"].origin.place, "the request of the proxy"),
+            _proxy_request(world, template),
             on_key=_is_default(metric),
         )
+
+
+def _proxy_request(world: World, template: Workload) -> tuple[Related, ...]:
+    proxy = world.proxy(template)
+    request = proxy.requests.get("cpu") if proxy is not None else None
+    return there(request.origin.place, "the request of the sidecar") if request is not None else ()
 
 
 CONTAINER_METRICS = {"stable": "1.30", "beta": "1.27"}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from meshlint.checks.hits import at, listed
@@ -23,6 +24,7 @@ _MEBIBYTE = 2**20
 _MILLI = Decimal("0.001")
 _BYTE_SUFFIXES = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _WORDS = {"requests": "request", "limits": "limit"}
+_NAMES = {"cpu": "CPU"}
 
 
 def value_missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -62,26 +64,24 @@ def _checked(workload: Workload, params: Mapping[str, Any]) -> Sequence[Containe
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class _Block:
+    """Requests or limits as they stand in the input, and whose they are."""
+
     owner: str
     """`container web`, `istiod`."""
     section: str
-    resource: str
-    value: Any
-    place: Place
+    values: Mapping[str, Any]
+    place: Callable[[str], Place | None]
+    """Place of a resource's value; None where it is a default."""
 
 
-def _written(subject: Workload | ControlPlane | GatewayProxy) -> Iterator[_Written]:
-    """Every request and limit that stands in the input; null sets nothing."""
+def _blocks(subject: Workload | ControlPlane | GatewayProxy) -> Iterator[_Block]:
     if isinstance(subject, Workload):
-        document = subject.resource.document
         for container in subject.containers:
-            owner = f"container {container.name or 'unnamed'}"
-            for section in PARTS:
-                for resource, value in mapping(container.value, "resources", section).items():
-                    if value is not None:
-                        path = (*container.path, "resources", section, resource)
-                        yield _Written(owner, section, resource, value, Place(document, path))
+            resources = container.value.get("resources")
+            if resources.__class__ is dict:
+                for section in PARTS:
+                    yield _own_block(subject, container, section, mapping(resources, section))
         return
     if subject.form != "rendered":  # the objects of a rendered one are workloads themselves
         name = "istiod" if isinstance(subject, ControlPlane) else f"gateway {subject.name}".strip()
@@ -90,81 +90,95 @@ def _written(subject: Workload | ControlPlane | GatewayProxy) -> Iterator[_Writt
         yield from _installed(subject.proxy_resources, "the sidecar")
 
 
-def _installed(found: ContainerResources | None, owner: str) -> Iterator[_Written]:
+def _own_block(
+    subject: Workload, container: Container, section: str, values: Mapping[str, Any]
+) -> _Block:
+    def place(resource: str) -> Place:
+        path = (*container.path, "resources", section, resource)
+        return Place(subject.resource.document, path)
+
+    return _Block(f"container {container.name or 'unnamed'}", section, values, place)
+
+
+def _installed(found: ContainerResources | None, owner: str) -> Iterator[_Block]:
     if found is None:
         return
-    for section, values in (("requests", found.requests), ("limits", found.limits)):
-        for resource, sourced in values.items():
-            if sourced.place is not None and sourced.value is not None:
-                yield _Written(owner, section, resource, sourced.value, sourced.place)
+    for section, sourced in (("requests", found.requests), ("limits", found.limits)):
+        values = {resource: value.value for resource, value in sourced.items()}
+        places = {resource: value.place for resource, value in sourced.items()}
+        yield _Block(owner, section, values, places.get)
+
+
+def _at_value(block: _Block, resource: str, message: str, **more: object) -> Iterator[Hit]:
+    place, value = block.place(resource), block.values[resource]
+    if place is None:
+        return
+    if isinstance(value, dict | list):
+        value = "a block" if isinstance(value, dict) else "a list"
+    elif isinstance(value, str) and (value != value.strip() or not value):
+        value = f'"{value}"'
+    args = {
+        "owner": block.owner,
+        "resource": _NAMES.get(resource, resource),
+        "part": _WORDS[block.section],
+        "value": value,
+        **more,
+    }
+    yield at(place, args, message=message)
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _read(value: Any) -> tuple[Decimal | None, str]:
+    return parse_quantity(value), suffix_of(value)
+
+
+def _amount_and_suffix(value: Any) -> tuple[Decimal | None, str]:
+    return (None, "") if isinstance(value, dict | list) else _read(value)
 
 
 def quantity_invalid(
     subject: Workload | ControlPlane | GatewayProxy, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
-    """Requests and limits that the API server does not take."""
-    for written in _written(subject):
-        amount = parse_quantity(written.value)
-        if amount is None:
-            message = "default"
-        elif amount < 0:
-            message = "negative"
-        elif written.resource == "cpu" and amount % _MILLI:
-            message = "fine"
-        else:
-            continue
-        yield at(written.place, _args(written), message=message)
-
-
-def _args(written: _Written) -> dict[str, object]:
-    value = written.value
-    if isinstance(value, dict | list):
-        value = "a block" if isinstance(value, dict) else "a list"
-    elif isinstance(value, str):
-        value = f'"{value}"' if value != value.strip() or not value else value
-    return {
-        "owner": written.owner,
-        "resource": _NAMES.get(written.resource, written.resource),
-        "part": _WORDS[written.section],
-        "value": value,
-    }
-
-
-_NAMES = {"cpu": "CPU"}
+    """Requests and limits that the API server does not take; null sets nothing."""
+    for block in _blocks(subject):
+        for resource, value in block.values.items():
+            amount, _ = _amount_and_suffix(value)
+            if amount is None:
+                if value is not None:
+                    yield from _at_value(block, resource, "default")
+            elif amount < 0:
+                yield from _at_value(block, resource, "negative")
+            elif resource == "cpu" and amount % _MILLI:
+                yield from _at_value(block, resource, "fine")
 
 
 def unit_suspicious(
     subject: Workload | ControlPlane | GatewayProxy, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """Quantities whose unit is a slip of the pen."""
-    found = list(_written(subject))
-    if isinstance(subject, Workload):
-        found += _annotated(subject)
-    for written in found:
-        amount = parse_quantity(written.value)
-        if amount is None or amount <= 0:
-            continue
-        suffix = suffix_of(written.value)
-        if written.resource == "cpu":
-            if suffix in _BYTE_SUFFIXES:
-                yield at(written.place, {**_args(written), "suffix": suffix}, message="bytes")
-            elif amount > params["max_cores"]:
-                args = {**_args(written), "max": params["max_cores"]}
-                yield at(written.place, args, message="cores")
-        elif written.resource == "memory":
-            if suffix == "m":
-                yield at(written.place, _args(written), message="milli")
-            elif amount < _MEBIBYTE:
-                yield at(written.place, _args(written), message="tiny")
+    for block in (*_blocks(subject), *_annotated(subject)):
+        for resource, value in block.values.items():
+            amount, suffix = _amount_and_suffix(value)
+            if amount is None or amount <= 0:
+                continue
+            if resource == "memory" and amount < _MEBIBYTE:
+                yield from _at_value(block, resource, "milli" if suffix == "m" else "tiny")
+            elif resource == "cpu" and suffix in _BYTE_SUFFIXES:
+                yield from _at_value(block, resource, "bytes", suffix=suffix)
+            elif resource == "cpu" and amount > params["max_cores"]:
+                yield from _at_value(block, resource, "cores", max=params["max_cores"])
 
 
-def _annotated(subject: Workload) -> Iterator[_Written]:
+def _annotated(subject: Workload | ControlPlane | GatewayProxy) -> Iterator[_Block]:
+    """The annotations that give a sidecar its resources."""
+    if not isinstance(subject, Workload) or not subject.annotations:
+        return
+    annotations, root = subject.annotations, subject.annotations_path
     document = subject.resource.document
     for name, (section, resource) in RESOURCE_ANNOTATIONS.items():
-        value = subject.annotations.get(name)
-        if value is not None:
-            place = Place(document, (*subject.annotations_path, name))
-            yield _Written("the sidecar", section, resource, value, place)
+        if annotations.get(name) is not None:
+            places = {resource: Place(document, (*root, name))}
+            yield _Block("the sidecar", section, {resource: annotations[name]}, places.get)
 
 
 # ------------------------------------------------------------------------------- pairs of values

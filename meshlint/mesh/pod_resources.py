@@ -6,14 +6,15 @@ Sources in kubernetes/kubernetes: `pkg/apis/core/v1/defaults.go`, the LimitRange
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from meshlint.mesh.proxy_resources import Part, Resources, admitted, written
+from meshlint.mesh.proxy_resources import Part, Resources, admitted, key, written
 from meshlint.model.index import Index
-from meshlint.model.values import get
+from meshlint.model.quantity import parse_quantity
+from meshlint.model.values import get, mapping
 from meshlint.model.workloads import PROXY_CONTAINER, Container, Workload
 
 if TYPE_CHECKING:
@@ -25,10 +26,46 @@ POD_LEVEL_RESOURCES = "1.34"
 _NOTHING_SET = Resources()
 
 
-def container_resources(index: Index, workload: Workload, container: Container) -> Resources:
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A container with the requests and limits it ends up with, as written.
+
+    `unknown` names what is not known: `cpu-request` and so on. `container` is None for an injected
+    proxy.
+    """
+
+    name: str
+    requests: Mapping[str, Any]
+    limits: Mapping[str, Any]
+    unknown: frozenset[str]
+    container: Container | None
+
+    def missing(self, part: Part, resource: str) -> bool:
+        """Whether a value is known to be unset."""
+        found = self.requests if part == "requests" else self.limits
+        return resource not in found and key(part, resource) not in self.unknown
+
+
+def container_resources(index: Index, workload: Workload, container: Container) -> Counted:
     """Requests and limits of a container of a template, with what the API server adds."""
     ranges = index.in_namespace("core/LimitRange", workload.namespace)
-    return admitted(written(workload, container), ranges)
+    if ranges:
+        return _counted(container.name, admitted(written(workload, container), ranges), container)
+    block = container.value.get("resources")
+    limits = {name: value for name, value in mapping(block, "limits").items() if value is not None}
+    requests = mapping(block, "requests")
+    requests = limits | {name: value for name, value in requests.items() if value is not None}
+    return Counted(container.name, requests, limits, frozenset(), container)
+
+
+def _counted(name: str, resources: Resources, container: Container | None) -> Counted:
+    return Counted(
+        name,
+        {resource: quantity.value for resource, quantity in resources.requests.items()},
+        {resource: quantity.value for resource, quantity in resources.limits.items()},
+        resources.unknown,
+        container,
+    )
 
 
 def set_by_namespace(index: Index, namespace: str, part: Part, resource: str) -> bool:
@@ -44,15 +81,6 @@ def set_for_pod(world: World, workload: Workload, part: Part, resource: str) -> 
         return False
     parts = ("requests", "limits") if part == "requests" else ("limits",)
     return any(get(block, one, resource) is not None for one in parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A container that a metric counts; `container` is None for an injected proxy."""
-
-    name: str
-    resources: Resources
-    container: Container | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +107,7 @@ def measured(world: World, template: Workload, container: str | None = None) -> 
     ):
         return Measured((), complete=False)
     found = [
-        Counted(own.name, container_resources(world.index, template, own), own)
+        container_resources(world.index, template, own)
         for own in template.main_containers
         if container in (None, own.name)
     ]
@@ -87,7 +115,7 @@ def measured(world: World, template: Workload, container: str | None = None) -> 
         return Measured(tuple(found), complete=True)
     proxy = world.proxy(template)
     if proxy is not None:
-        found.append(Counted(PROXY_CONTAINER, proxy.resources, None))
+        found.append(_counted(PROXY_CONTAINER, proxy.resources, None))
         return Measured(tuple(found), complete=True)
     without_proxy = world.injection(template).mode in ("none", "ambient")
     return Measured(tuple(found), complete=without_proxy)
@@ -97,8 +125,7 @@ def known_amounts(counted: Sequence[Counted], part: Part, resource: str) -> list
     """Cores or bytes of every container; None where one of them is unset or not known."""
     amounts = []
     for one in counted:
-        quantity = one.resources.part(part).get(resource)
-        amount = quantity.amount if quantity is not None else None
+        amount = parse_quantity((one.requests if part == "requests" else one.limits).get(resource))
         if amount is None:
             return None
         amounts.append(amount)
