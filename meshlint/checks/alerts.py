@@ -111,7 +111,6 @@ def _names_expiry(content: str) -> bool:
     )
 
 
-_ISTIOD = re.compile(r"istio|pilot")
 _REPLICAS = re.compile(r"kube_deployment_status_(?:replicas|condition)")
 _WEBHOOK = re.compile(r"apiserver_admission_webhook_(?:rejection|fail_open)_count")
 _DATADOG_ISTIOD = re.compile(r"istio\.pilot|istio\.(?:openmetrics|prometheus)\.health")
@@ -133,9 +132,16 @@ def _notices_absence(selector: Selector) -> bool:
     if _WEBHOOK.match(selector.name):
         return "inject" in selector.filters or "istio" in selector.filters
     if selector.name == "up" or _REPLICAS.match(selector.name):
-        return _ISTIOD.search(selector.filters) is not None
+        return _is_istiod(selector.filters)
     absent = any(name.startswith("absent") for name in selector.functions)
     return absent and MESH_METRIC.match(selector.name) is not None
+
+
+def _is_istiod(filters: str) -> bool:
+    if "istiod" in filters or "pilot" in filters:
+        return True
+    # The namespace of istiod, but not another of its workloads.
+    return "istio" in filters and not any(name in filters for name in ("gateway", "proxy", "cni"))
 
 
 def _notices_in_datadog(alert: Alert) -> bool:

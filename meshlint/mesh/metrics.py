@@ -28,7 +28,7 @@ _OTHERS = """
     istio_requests_total istio_request_count istio_request_messages_total
     istio_response_messages_total istio_tcp_connections_opened_total
     istio_tcp_connections_closed_total istio_tcp_connections_failed_total
-    istio_tcp_received_bytes_total istio_tcp_sent_bytes_total istio_build
+    istio_tcp_received_bytes_total istio_tcp_sent_bytes_total istio_tcp_sockets_open istio_build
     istio_dns_requests_total istio_dns_upstream_requests_total istio_dns_upstream_failures_total
     istio_on_demand_dns_total istio_xds_connection_terminations_total istio_xds_message_total
     istio_xds_message_bytes_total istio_cni_install_ready istio_cni_installs_total
