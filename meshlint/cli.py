@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from meshlint.findings import Precision, Report, Severity
 
 EXIT_CLEAN, EXIT_FINDINGS, EXIT_ERROR, EXIT_NOTHING = 0, 1, 2, 3
+EXIT_INTERRUPTED = 130
+"""As a shell reports a program that Ctrl-C has ended."""
 
 _THRESHOLDS = ("error", "warning", "info", "never")
 
@@ -48,6 +50,20 @@ class _DefaultToCheck(click.Group):
         if args and args[0] not in self.commands:
             return "check", self.commands["check"], args
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException, SystemExit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            raise SystemExit(EXIT_INTERRUPTED) from None
+        except Exception:  # noqa: BLE001 - a bug of meshlint's own must not look like findings
+            import traceback
+
+            traceback.print_exc()
+            click.echo("error: this is a bug in meshlint, please report it", err=True)
+            raise SystemExit(EXIT_ERROR) from None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         own = {"--help", "-h", "--version"}
@@ -179,7 +195,7 @@ def check(**options: Any) -> None:
         raise SystemExit(EXIT_ERROR)
     if _fails(report, fail_on):
         raise SystemExit(EXIT_FINDINGS)
-    if not report.resources and not report.findings:
+    if not report.resources and not report.findings and not options["with_context"]:
         click.echo(
             "error: nothing was linted: the input holds no Kubernetes or Istio object", err=True
         )

@@ -43,6 +43,7 @@ class _Loaded:
     resources: list[Resource] = field(default_factory=list)
     values_files: list[Document] = field(default_factory=list)
     mesh_configs: list[Document] = field(default_factory=list)
+    context_files: set[str] = field(default_factory=set)
     documents: int = 0
     read: int = 0
 
@@ -66,21 +67,26 @@ def load(
     beside = [c for c in around.files if c.location not in reported]
 
     loaded = _Loaded(skipped=list(own.skipped))
-    for problem in (*own.problems, *around.problems):
+    for problem in own.problems:
         _add_problem(loaded, problem)
+    for problem in around.problems:
+        _add_problem(loaded, problem, reported=False)
 
-    total = len(own.files) + len(beside)
+    # In the order of paths, whichever of them are reported on: of several objects that vie, rules
+    # pick the first.
+    candidates = [(c, True) for c in own.files] + [(c, False) for c in beside]
+    candidates.sort(key=lambda pair: (pair[0].path, pair[0].location))
+    total = len(candidates)
     texts: list[tuple[Candidate, SourceFile, bool]] = []
-    for is_own, candidates in ((True, own.files), (False, beside)):
-        for candidate in candidates:
-            answer = read(candidate)
-            if isinstance(answer, SourceFile):
-                texts.append((candidate, answer, is_own))
-            elif isinstance(answer, InputProblem):
-                _add_problem(loaded, answer)
-            elif is_own:
-                loaded.skipped.append(answer)
-            loaded.read += is_own
+    for candidate, is_own in candidates:
+        answer = read(candidate)
+        if isinstance(answer, SourceFile):
+            texts.append((candidate, answer, is_own))
+        elif isinstance(answer, InputProblem):
+            _add_problem(loaded, answer, reported=is_own)
+        elif is_own:
+            loaded.skipped.append(answer)
+        loaded.read += is_own
 
     charts = own.charts | around.charts
     by_charts = Layout.build(charts, ())
@@ -106,7 +112,7 @@ def load(
     layout = Layout.build(
         charts, _kustomizations(parsed, (*own.kustomizations, *around.kustomizations))
     )
-    context_files = set()
+    context_files = loaded.context_files
     for candidate, result, is_own in parsed:
         loaded.files.append(result)
         if not is_own:
@@ -199,7 +205,7 @@ def _add_malformed(loaded: _Loaded, document: Document, path: Path, reason: str)
     loaded.files[-1] = replace(last, problems=(*last.problems, problem))
 
 
-def _add_problem(loaded: _Loaded, problem: InputProblem) -> None:
+def _add_problem(loaded: _Loaded, problem: InputProblem, *, reported: bool = True) -> None:
     if problem.usage:
         loaded.bad_paths.append(f"{problem.path}: {problem.reason}")
         return
@@ -213,6 +219,8 @@ def _add_problem(loaded: _Loaded, problem: InputProblem) -> None:
     kind: ProblemKind = "unreadable" if at is None else "syntax"
     entry = Problem(kind, problem.reason, span, secret=True)
     loaded.files.append(ParsedFile(file, (), (entry,), 0))
+    if not reported:
+        loaded.context_files.add(problem.path)
 
 
 def _single(loaded: _Loaded, path: str | None) -> Document | None:
