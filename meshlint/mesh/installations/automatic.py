@@ -14,6 +14,7 @@ from meshlint.mesh.autoscaling import Autoscaling as Scaling
 from meshlint.mesh.installations import facts
 from meshlint.mesh.installations.charts import POD, chart_values, container, put_resources, truth
 from meshlint.mesh.installations.detection import detect_version
+from meshlint.mesh.installations.gateways import gateway_class
 from meshlint.mesh.installations.helm import embedded_values
 from meshlint.mesh.installations.layers import EMPTY, Layer, Layers
 from meshlint.mesh.installations.neighbors import named, place_of, protected_by, scaled_by
@@ -132,10 +133,10 @@ def deployment_name(index: Index, gateway: Resource) -> str:
     return f"{gateway.name}-{text(gateway.spec, 'gatewayClassName')}"
 
 
-def _class(controller: str) -> GatewayClass:
+def _class(controller: str) -> GatewayClass | None:
     if controller in _WAYPOINT_CONTROLLERS:
         return "waypoint"
-    return "east-west" if controller == _EAST_WEST_CONTROLLER else "ingress"
+    return "east-west" if controller == _EAST_WEST_CONTROLLER else None
 
 
 def _gateway(
@@ -150,11 +151,11 @@ def _gateway(
     if settings.istio_version is not None:
         version = settings.istio_version
     controller = controller_of(index, gateway)
-    kind = _class(controller)
+    kind = _class(controller) or gateway_class(None, gateway.name, _labels(gateway), {})
     name = deployment_name(index, gateway)
     labels = _labels(gateway)
     proxy = container("istio-proxy")
-    deployment, place = _deployment(plane, version, kind)
+    deployment, place = _deployment(plane, version, from_waypoint=_class(controller) is not None)
     for overlay in overlays.of("deployment"):
         deployment.merge((), overlay)
         block = get(overlay.value, "spec", "template", "spec", "containers")
@@ -212,18 +213,20 @@ def _labels(gateway: Resource) -> dict[str, str]:
 
 
 def _deployment(
-    plane: ControlPlane | None, version: Version, kind: GatewayClass
+    plane: ControlPlane | None, version: Version, *, from_waypoint: bool
 ) -> tuple[Object, Place | None]:
-    """The Deployment as the template makes it, and where its resources would be set."""
+    """The Deployment as the template makes it, and where its resources would be set.
+
+    East-west gateways are made from the template of waypoints.
+    """
     values = plane.values if plane else EMPTY
-    waypoint = kind != "ingress"
-    if plane is None or (waypoint and version not in WAYPOINT_VALUES):
+    if plane is None or (from_waypoint and version not in WAYPOINT_VALUES):
         values = chart_values("istiod", version, EMPTY, flat=False)
     deployment = Object({"spec": {"template": {"spec": {}}}})
     where = container("istio-proxy")
-    section = "waypoint" if waypoint else "proxy"
+    section = "waypoint" if from_waypoint else "proxy"
     place = put_resources(deployment, where, values.at("global", section, "resources"))
-    if waypoint:
+    if from_waypoint:
         for block in ("affinity", "topologySpreadConstraints", "nodeSelector", "tolerations"):
             found = values.get("global", "waypoint", block)
             if found is not None and truth(found):

@@ -14,8 +14,8 @@ from meshlint.mesh.installations.layers import Layer, Layers
 from meshlint.mesh.installations.objects import UNKNOWN, Object
 from meshlint.mesh.installations.tables import (
     CHART_PROFILES,
-    CHARTS,
     PLATFORMS,
+    chart_defaults,
     compatibility_settings,
     rows_for,
 )
@@ -62,7 +62,7 @@ def chart_values(
     (`templates/zzz_profile.yaml`, `templates/zzy_descope_legacy.yaml`).
     """
     name = f"default of the {CHART_TITLES[chart]} chart, Istio {version}"
-    layers = [Layer(rows, None, name) for rows in rows_for(CHARTS[chart], version)]
+    layers = [Layer(chart_defaults(chart, version), None, name)]
     chosen = _profile_layers(chart, version, given, profile, platform)
     section = _SECTION.get(chart, "")
     upper = Layers((*chosen, *given.layers))

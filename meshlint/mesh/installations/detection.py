@@ -9,6 +9,10 @@ from meshlint.mesh.settings import Settings
 from meshlint.mesh.versions import NEWEST_ISTIO, Version, parse_version
 
 
+OLDEST_KNOWN = "1.5"
+"""The first Istio with istiod; what names an older version is a placeholder."""
+
+
 def detect_version(
     settings: Settings, *candidates: Sourced[Any] | None
 ) -> tuple[Version, Sourced[str] | None]:
@@ -23,7 +27,7 @@ def detect_version(
             continue
         written = scalar_text(candidate.value, candidate.place)
         version = parse_version(written)
-        if version is not None:
+        if version is not None and version.at_least(OLDEST_KNOWN):
             return version, Sourced(written, candidate.place, candidate.default, candidate.site)
     return NEWEST_ISTIO, None
 

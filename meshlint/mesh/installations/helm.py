@@ -15,6 +15,7 @@ from typing import Any, Literal
 from meshlint.documents import Document, parse
 from meshlint.mesh.installations.detection import scalar_text
 from meshlint.mesh.installations.layers import Layer, Layers
+from meshlint.mesh.installations.neighbors import shared_steps
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.settings import Settings
 from meshlint.model.index import Index
@@ -22,7 +23,7 @@ from meshlint.model.resources import Resource
 from meshlint.model.values import get, items, mapping, mappings, text
 from meshlint.text import SourceFile
 
-Chart = Literal["base", "default", "istiod", "gateway", "cni", "ztunnel"]
+Chart = Literal["base", "default", "istiod", "istiod-remote", "gateway", "cni", "ztunnel"]
 
 # Names in the chart repositories; the directory names are those of istio/istio itself.
 _CHART_NAMES: Mapping[str, Chart] = {
@@ -30,13 +31,14 @@ _CHART_NAMES: Mapping[str, Chart] = {
     "default": "default",
     "istiod": "istiod",
     "istio-discovery": "istiod",
+    "istiod-remote": "istiod-remote",
     "gateway": "gateway",
     "cni": "cni",
     "istio-cni": "cni",
     "ztunnel": "ztunnel",
 }
 # Names that other charts have too count only from a place that says Istio.
-_OWN_NAMES = frozenset({"istiod", "istio-discovery", "istio-cni", "ztunnel"})
+_OWN_NAMES = frozenset({"istiod", "istio-discovery", "istiod-remote", "istio-cni", "ztunnel"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def read_releases(index: Index, settings: Settings) -> list[Release]:
         *_applications(index, files),
         *_flux_releases(index, files),
         *_helmfiles(index, files),
+        *_kustomize_charts(files),
     ]
     found += _values_files(index, settings, files)
     order = {id(file.file): number for number, file in enumerate(index.files)}
@@ -115,6 +118,29 @@ class _Files:
                     listed.append(document)
         return self._by_path
 
+    def kustomizations(self) -> list[Document]:
+        return [
+            document
+            for path, documents in self._paths().items()
+            if posixpath.basename(path) in KUSTOMIZATION_NAMES
+            for document in documents
+        ]
+
+    def generated(self, name: str, key: str, near: str) -> Layer | None:
+        """Values that a kustomization puts into a ConfigMap or Secret; None when none does."""
+        for document in sorted(
+            self.kustomizations(), key=lambda d: -shared_steps(d.file.path, near)
+        ):
+            for kind in ("secretGenerator", "configMapGenerator"):
+                for _, generator in mappings(document.value, kind):
+                    if generator.get("name") != name:
+                        continue
+                    for entry in items(generator, "files"):
+                        held, _, path = str(entry).rpartition("=")
+                        if (held or posixpath.basename(path)) == key:
+                            return self.layer(path, posixpath.dirname(document.file.path))
+        return None
+
     def layer(self, path: str, folder: str) -> Layer:
         """Values of a file that is named in another one of the folder."""
         documents = self.at(posixpath.join(folder, path)) or self.ending(
@@ -128,6 +154,9 @@ class _Files:
 
     def layers(self, paths: Sequence[Any], folder: str) -> list[Layer]:
         return [self.layer(path, folder) for path in paths if isinstance(path, str)]
+
+
+KUSTOMIZATION_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
 UNKNOWN_VALUES = Layer(None, opaque=True, default="values that are not in the input")
@@ -236,7 +265,7 @@ def _flux_releases(index: Index, files: _Files) -> Iterator[Release]:
         folder = posixpath.dirname(resource.document.file.path)
         layers = files.layers(items(resource.spec, "chart", "spec", "valuesFiles"), folder)
         for reference in items(resource.spec, "valuesFrom"):
-            layers += [_flux_values(index, resource, mapping(reference))]
+            layers.append(_flux_values(index, files, resource, mapping(reference)))
         if isinstance(resource.spec.get("values"), dict):
             layers.append(Layer(resource.spec["values"], base.below("values")))
         yield Release(
@@ -288,17 +317,20 @@ def _flux_repository(index: Index, owner: Resource, reference: dict[str, Any]) -
     return f"{name} {text(found.spec, 'url')}" if found is not None else name
 
 
-def _flux_values(index: Index, release: Resource, reference: dict[str, Any]) -> Layer:
-    """Values of a ConfigMap; those of a Secret are never read."""
-    if text(reference, "kind") != "ConfigMap" or reference.get("targetPath"):
+def _flux_values(
+    index: Index, files: _Files, release: Resource, reference: dict[str, Any]
+) -> Layer:
+    """Values of a ConfigMap, or of what a kustomization generates. Secrets are never read."""
+    name, key = text(reference, "name"), text(reference, "valuesKey") or "values.yaml"
+    if reference.get("targetPath"):
         return UNKNOWN_VALUES
-    found = index.find("core/ConfigMap", release.namespace, text(reference, "name"))
-    key = text(reference, "valuesKey") or "values.yaml"
-    written = get(found.value, "data", key) if found is not None else None
-    if found is None or not isinstance(written, str):
-        return UNKNOWN_VALUES
-    place = Place(found.document, (*found.path, "data", key))
-    return embedded_values(written, place) or Layer({}, place)
+    if text(reference, "kind") == "ConfigMap":
+        found = index.find("core/ConfigMap", release.namespace, name)
+        written = get(found.value, "data", key) if found is not None else None
+        if found is not None and isinstance(written, str):
+            place = Place(found.document, (*found.path, "data", key))
+            return embedded_values(written, place) or Layer({}, place)
+    return files.generated(name, key, release.document.file.path) or UNKNOWN_VALUES
 
 
 # ------------------------------------------------------------------------------------- Helmfile
@@ -345,6 +377,38 @@ def _helmfile(document: Document, files: _Files) -> Iterator[Release]:
         )
 
 
+# ------------------------------------------------------------------------------------ kustomize
+
+
+def _kustomize_charts(files: _Files) -> Iterator[Release]:
+    """Charts that kustomize inflates; `valuesInline` goes over, under or in place of the file."""
+    for document in files.kustomizations():
+        folder = posixpath.dirname(document.file.path)
+        for number, entry in mappings(document.value, "helmCharts"):
+            chart = chart_named(text(entry, "name"), text(entry, "repo"))
+            if chart is None:
+                continue
+            place = Place(document, ("helmCharts", number))
+            named = [entry.get("valuesFile"), *items(entry, "additionalValuesFiles")]
+            layers = files.layers(named, folder)
+            home = layers[-1].place if layers and layers[-1].place else place.below("valuesInline")
+            inline = entry.get("valuesInline")
+            if isinstance(inline, dict):
+                home = place.below("valuesInline")
+                own = Layer(inline, home)
+                merge = text(entry, "valuesMerge") or "override"
+                order = {"override": [*layers, own], "merge": [own, *layers]}
+                layers = order.get(merge, [own])
+            yield Release(
+                chart=chart,
+                given=Layers(tuple(layers), home),
+                home=place,
+                name=text(entry, "releaseName"),
+                namespace=text(entry, "namespace") or text(document.value, "namespace"),
+                version=_version(entry, place),
+            )
+
+
 # ---------------------------------------------------------------------------------- bare files
 
 
@@ -366,15 +430,25 @@ def _values_files(index: Index, settings: Settings, files: _Files) -> Iterator[R
         if chart is not None:
             yield _bare(chart, document, ())
             continue
-        beside = charts.get(posixpath.dirname(document.file.path))
-        if beside is not None:
-            yield from _umbrella(document, beside)
+        folder = posixpath.dirname(document.file.path)
+        if folder in charts:
+            yield from _umbrella(document, charts[folder])
             continue
+        if any(above in charts for above in _above(folder)):
+            continue  # a file that a chart carries along
         chart = recognize_values(document)
         if chart is not None:
             yield _bare(chart, document, ())
         else:
             yield from _nested(document)
+
+
+def _above(folder: str) -> Iterator[str]:
+    while folder:
+        folder = posixpath.dirname(folder)
+        yield folder
+        if folder == "/":
+            return
 
 
 def _bare(

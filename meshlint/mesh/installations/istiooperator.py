@@ -30,7 +30,13 @@ from meshlint.mesh.installations.detection import detect_version
 from meshlint.mesh.installations.gateways import gateway_class
 from meshlint.mesh.installations.layers import Layer, Layers
 from meshlint.mesh.installations.objects import Object, Step
-from meshlint.mesh.installations.planes import Origin, control_plane, image_settings, revision_name
+from meshlint.mesh.installations.planes import (
+    Origin,
+    control_plane,
+    image_settings,
+    is_remote,
+    revision_name,
+)
 from meshlint.mesh.installations.records import ControlPlane, GatewayProxy, Image, NodeAgent
 from meshlint.mesh.installations.tables import OPERATOR_PROFILES, rows_for
 from meshlint.mesh.provenance import Place, Sourced
@@ -63,8 +69,45 @@ class OperatorInstallation:
 
 def read_operators(index: Index, settings: Settings) -> Iterator[OperatorInstallation]:
     """Every installation that IstioOperator files of the input describe."""
-    for resources in _together(index.of_kind(KIND)):
-        yield _Operator(resources, settings, index).read()
+    apart = set(map(id, fragments(index)))
+    resources = [resource for resource in index.of_kind(KIND) if id(resource) not in apart]
+    for group in _together(resources):
+        yield _Operator(group, settings, index).read()
+
+
+def fragments(index: Index) -> list[Resource]:
+    """IstioOperator files that only make sense on top of another one.
+
+    They have no name and nothing that makes an installation, and lie below the folder of one that
+    has a profile. Which of them are used together the input does not say, so they are no
+    installations of their own, and are not merged either.
+    """
+    resources = index.of_kind(KIND)
+    folders = {_folder(resource) for resource in resources if text(resource.spec, "profile")}
+    return [
+        resource
+        for resource in resources
+        if not resource.name and _is_overlay(resource) and _below_one_of(_folder(resource), folders)
+    ]
+
+
+def _folder(resource: Resource) -> str:
+    return posixpath.dirname(resource.document.file.path)
+
+
+def _below_one_of(folder: str, folders: set[str]) -> bool:
+    while folder and folder != "/":
+        folder = posixpath.dirname(folder)
+        if folder in folders:
+            return True
+    return False
+
+
+def _is_overlay(resource: Resource) -> bool:
+    return all(get(resource.spec, key) is None for key in _OF_AN_INSTALLATION)
+
+
+_OF_AN_INSTALLATION = ("profile", "hub", "tag", "revision", "namespace", "installPackagePath")
 
 
 def _together(resources: Sequence[Resource]) -> list[list[Resource]]:
@@ -78,14 +121,14 @@ def _together(resources: Sequence[Resource]) -> list[list[Resource]]:
     folders: dict[str, list[Resource]] = defaultdict(list)
     per_file: dict[str, int] = defaultdict(int)
     for resource in resources:
-        folders[posixpath.dirname(resource.document.file.path)].append(resource)
+        folders[_folder(resource)].append(resource)
         per_file[resource.document.file.path] += 1
     groups: list[list[Resource]] = []
     seen: set[int] = set()
     for resource in resources:
         if id(resource) in seen:
             continue
-        folder = folders[posixpath.dirname(resource.document.file.path)]
+        folder = folders[_folder(resource)]
         group = [resource]
         if len(folder) > 1 and all(per_file[r.document.file.path] == 1 for r in folder):
             bases = [r for r in folder if text(r.spec, "profile")]
@@ -98,9 +141,7 @@ def _together(resources: Sequence[Resource]) -> list[list[Resource]]:
 
 
 def _overlays(overlay: Resource, base: Resource) -> bool:
-    if any(get(overlay.spec, key) is not None for key in ("hub", "tag", "revision", "namespace")):
-        return False
-    return not overlay.name or overlay.name == base.name
+    return _is_overlay(overlay) and (not overlay.name or overlay.name == base.name)
 
 
 # ------------------------------------------------------------------------------------ one file
@@ -167,10 +208,7 @@ class _Operator:
         """Whether the cluster uses an istiod that runs elsewhere."""
         if self.spec.value("components", "istiodRemote", "enabled") is True:
             return not self._enabled("pilot")
-        values = self._chart_values("istiod")
-        return truth(values.get("istiodRemote", "enabled")) and not truth(
-            values.get("istiodRemote", "enabledLocalInjectorIstiod")
-        )
+        return self._enabled("pilot") and is_remote(self._chart_values("istiod"))
 
     # -------------------------------------------------------------------------------- values
 

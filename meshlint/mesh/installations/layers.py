@@ -31,8 +31,11 @@ class Layer:
 
     def step(self, key: str | int) -> Layer | None:
         """The part of the layer below a key; None where it has none."""
-        if self.mount:
-            return replace(self, mount=self.mount[1:]) if self.mount[0] == key else None
+        mount = self.mount
+        if mount:
+            if mount[0] != key:
+                return None
+            return Layer(self.value, self.place, self.default, mount[1:], self.opaque)
         if self.opaque:
             return self
         value = self.value

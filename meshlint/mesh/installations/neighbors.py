@@ -32,24 +32,25 @@ def whole_object(resource: Resource) -> Object:
     return written(resource.value, place_of(resource))
 
 
-def nearest(candidates: Iterable[Resource], resource: Resource) -> Resource | None:
-    """The candidate whose file shares the most folders with an object's; of equals the last."""
-    best: Resource | None = None
-    for candidate in candidates:
-        if best is None or _kinship(candidate, resource) >= _kinship(best, resource):
-            best = candidate
-    return best
-
-
-def _kinship(one: Resource, other: Resource) -> int:
+def shared_steps(one: str, other: str) -> int:
+    """How many leading steps two paths have in common."""
     shared = 0
-    for left, right in zip(
-        one.document.file.path.split("/"), other.document.file.path.split("/"), strict=False
-    ):
+    for left, right in zip(one.split("/"), other.split("/"), strict=False):
         if left != right:
             break
         shared += 1
     return shared
+
+
+def nearest(candidates: Iterable[Resource], resource: Resource) -> Resource | None:
+    """The candidate whose file shares the most folders with an object's; of equals the last."""
+    path = resource.document.file.path
+    best: tuple[int, Resource] | None = None
+    for candidate in candidates:
+        shared = shared_steps(candidate.document.file.path, path)
+        if best is None or shared >= best[0]:
+            best = (shared, candidate)
+    return best[1] if best else None
 
 
 def named(index: Index, kind: str, namespace: str, name: str, to: Resource) -> Resource | None:

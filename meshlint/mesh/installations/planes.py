@@ -44,6 +44,13 @@ def revision_name(value: Any) -> str:
     return "" if value == "default" else str(value)
 
 
+def is_remote(values: Layers) -> bool:
+    """Whether the istiod chart installs no istiod, only the means to use one elsewhere."""
+    return truth(values.get("istiodRemote", "enabled")) and not truth(
+        values.get("istiodRemote", "enabledLocalInjectorIstiod")
+    )
+
+
 def control_plane(
     form: Form,
     home: Place,

@@ -10,7 +10,7 @@ from typing import TypeVar
 from meshlint.mesh.installations import rendered, sail
 from meshlint.mesh.installations.automatic import read_automatic
 from meshlint.mesh.installations.helm import read_releases
-from meshlint.mesh.installations.istiooperator import read_operators
+from meshlint.mesh.installations.istiooperator import fragments, read_operators
 from meshlint.mesh.installations.records import (
     BaseChart,
     ControlPlane,
@@ -45,7 +45,7 @@ def read_installations(index: Index, settings: Settings) -> Installations:
         gateways += operator.gateways
         agents += operator.agents
     for release in read_releases(index, settings):
-        if release.chart == "istiod":
+        if release.chart == "istiod" or release.chart == "istiod-remote":
             planes.append(istiod_release(release, settings))
         elif release.chart == "gateway":
             gateways.append(gateway_release(release, settings))
@@ -70,6 +70,7 @@ def read_installations(index: Index, settings: Settings) -> Installations:
         tuple(order.sorted(agents)),
         tuple(order.sorted(without)),
         tuple(order.sorted(bases)),
+        tuple(fragments(index)),
         {tag: frozenset(revisions) for tag, revisions in tags.items()},
     )
 

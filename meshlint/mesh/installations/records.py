@@ -334,5 +334,7 @@ class Installations:
     without_control_plane: tuple[ControlPlane, ...] = ()
     """IstioOperator files that install gateways or node agents only."""
     base_charts: tuple[BaseChart, ...] = ()
+    fragments: tuple[Resource, ...] = ()
+    """IstioOperator files that are meant to be laid over another one; which together is not known."""
     tags: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Revisions that a revision tag of the input leads to; the unnamed revision is empty text."""

@@ -23,6 +23,7 @@ from meshlint.mesh.installations.planes import (
     Origin,
     control_plane,
     image_settings,
+    is_remote,
     revision_name,
 )
 from meshlint.mesh.installations.records import (
@@ -76,9 +77,7 @@ def istiod_release(release: Release, settings: Settings) -> ControlPlane:
     origin = release_origin(release, settings)
     flat = origin.version in FLAT_ISTIOD_VALUES
     values = chart_values("istiod", origin.version, _given(release), flat=flat)
-    remote = truth(values.get("istiodRemote", "enabled")) and not truth(
-        values.get("istiodRemote", "enabledLocalInjectorIstiod")
-    )
+    remote = release.chart == "istiod-remote" or is_remote(values)
     return control_plane(
         "helm",
         release.home,

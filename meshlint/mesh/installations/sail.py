@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from meshlint.mesh.installations import facts
-from meshlint.mesh.installations.charts import chart_values, render_istiod, render_node_agent, truth
+from meshlint.mesh.installations.charts import chart_values, render_istiod, render_node_agent
 from meshlint.mesh.installations.detection import detect_version
 from meshlint.mesh.installations.layers import Layer, Layers
-from meshlint.mesh.installations.planes import Origin, control_plane, image_settings
+from meshlint.mesh.installations.planes import Origin, control_plane, image_settings, is_remote
 from meshlint.mesh.installations.records import ControlPlane, Image, NodeAgent
 from meshlint.mesh.installations.tables import SAIL_PROFILES
 from meshlint.mesh.provenance import Place, Sourced
@@ -93,16 +93,13 @@ def _istio(resource: Resource, settings: Settings) -> ControlPlane:
     given = _values(resource, str(profile.value))
     values = chart_values("istiod", origin.version, given, flat=False)
     namespace = text(resource.spec, "namespace") or "istio-system"
-    remote = truth(values.get("istiodRemote", "enabled")) and not truth(
-        values.get("istiodRemote", "enabledLocalInjectorIstiod")
-    )
     return control_plane(
         "sail",
         Place(resource.document, resource.path),
         resource,
         origin,
         values=values,
-        rendered=None if remote else render_istiod(values, origin.version),
+        rendered=None if is_remote(values) else render_istiod(values, origin.version),
         namespace=namespace,
         revision=revision_of(resource),
         profile=profile,

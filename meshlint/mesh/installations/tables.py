@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from meshlint.mesh.versions import Version
@@ -27,6 +28,24 @@ class Row:
 def rows_for(rows: Sequence[Row], version: Version) -> list[Mapping[str, Any]]:
     """Settings of all rows that hold for a version, lowest first."""
     return [r.settings for r in rows if version.at_least(r.since) and version.before(r.before)]
+
+
+@lru_cache(maxsize=256)
+def chart_defaults(chart: str, version: Version) -> Mapping[str, Any]:
+    """Values of a chart of a version."""
+    merged: dict[str, Any] = {}
+    for settings in rows_for(CHARTS[chart], version):
+        merged = _merge(merged, settings)
+    return merged
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        both = isinstance(below, dict) and isinstance(value, dict)
+        merged[key] = _merge(below, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 _PROXY = {
