@@ -8,7 +8,6 @@ from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.settings import Settings
 from meshlint.mesh.versions import NEWEST_ISTIO, Version, parse_version
 
-
 OLDEST_KNOWN = "1.5"
 """The first Istio with istiod; what names an older version is a placeholder."""
 

@@ -335,6 +335,6 @@ class Installations:
     """IstioOperator files that install gateways or node agents only."""
     base_charts: tuple[BaseChart, ...] = ()
     fragments: tuple[Resource, ...] = ()
-    """IstioOperator files that are meant to be laid over another one; which together is not known."""
+    """IstioOperator files meant to be laid over another one; which together is not known."""
     tags: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Revisions that a revision tag of the input leads to; the unnamed revision is empty text."""
