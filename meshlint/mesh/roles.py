@@ -183,6 +183,12 @@ def _injects(configuration: Any) -> bool:
     return False
 
 
+def _mesh_config(world: World) -> Sequence[Any]:
+    from meshlint.mesh.mesh_config import mesh_configs
+
+    return mesh_configs(world)
+
+
 ROLES: dict[str, Callable[[World], Sequence[Any]]] = {
     "any-file": lambda world: world.index.files,
     "any-resource": lambda world: world.index.resources,
@@ -207,6 +213,7 @@ ROLES: dict[str, Callable[[World], Sequence[Any]]] = {
     "autoscaler": lambda world: world.autoscaling.autoscalers,
     "alert": lambda world: world.monitoring.alerts,
     "dashboard": lambda world: world.monitoring.dashboards,
+    "mesh-config": _mesh_config,
     "rbac-role": _not_system(*RBAC_ROLES),
     "rbac-binding": _not_system(*RBAC_BINDINGS),
 }
