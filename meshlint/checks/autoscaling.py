@@ -83,7 +83,7 @@ def target_missing(subject: Autoscaler, world: World, params: Mapping[str, Any])
     if world.autoscaling.target_of(subject) is not None or _installed(subject, world):
         return
     neighbors = [w for w in world.index.workloads_in(subject.namespace) if _is_near(subject, w)]
-    if not neighbors:
+    if not neighbors or _holds_chart(subject.namespace, world):
         return
     near = next((w.resource.ref for w in neighbors if w.name == name), None)
     yield Hit(
@@ -109,6 +109,21 @@ def _is_near(subject: Autoscaler, workload: Workload) -> bool:
         for resource in (subject.resource, workload.resource)
     ]
     return folders[0] == folders[1]
+
+
+def _holds_chart(namespace: str, world: World) -> bool:
+    """Whether a Helm chart is released to a namespace, whose objects are not in the input."""
+    return any(
+        (text(release.spec, "targetNamespace") or release.namespace) == namespace
+        for release in world.index.of_kind("helm.toolkit.fluxcd.io/HelmRelease")
+    ) or any(
+        text(application.spec, "destination", "namespace") == namespace
+        and any(
+            text(source, "chart")
+            for source in (get(application.spec, "source"), *items(application.spec, "sources"))
+        )
+        for application in world.index.of_kind("argoproj.io/Application")
+    )
 
 
 def _installed(subject: Autoscaler, world: World) -> bool:
