@@ -210,7 +210,8 @@ def _plane_webhooks(plane: ControlPlane) -> Iterator[_Webhook]:
             yield from _chart_webhooks(tag, name, (plane,), default=default, everywhere=auto)
 
 
-def _is_injection_webhook(webhook: dict[str, Any]) -> bool:
+def is_injection_webhook(webhook: dict[str, Any]) -> bool:
+    """Whether an entry of a MutatingWebhookConfiguration injects proxies into pods."""
     rules = items(webhook, "rules")
     if rules and not any(
         resource in ("pods", "*", "*/*") for rule in rules for resource in items(rule, "resources")
@@ -237,7 +238,7 @@ def _webhook_revision(configuration: Resource, webhook: dict[str, Any]) -> str:
 def _rendered_webhooks(index: Index, planes: Sequence[ControlPlane]) -> Iterator[_Webhook]:
     for configuration in index.of_kind(_WEBHOOKS):
         for number, webhook in mappings(configuration.value, "webhooks"):
-            if not _is_injection_webhook(webhook):
+            if not is_injection_webhook(webhook):
                 continue
             revision = _webhook_revision(configuration, webhook)
             serving = tuple(p for p in planes if revision_name(p) == revision)
@@ -493,6 +494,17 @@ class Injector:
         if known is None:
             known = self._policies[plane] = _read_policy(self._index, plane, self._settings)
         return known
+
+    @cached_property
+    def enrolled_namespaces(self) -> tuple[Resource, ...]:
+        """Namespaces of the input whose own labels bring their pods into the mesh."""
+        from meshlint.mesh.enrollment import enrollment
+
+        return tuple(
+            namespace
+            for namespace in self._index.of_kind("core/Namespace")
+            if enrollment(self._index, self._settings, namespace.name) is not None
+        )
 
     # ------------------------------------------------------------------------------ helpers
 
