@@ -16,7 +16,7 @@ from meshlint.mesh.mesh_config import TRACING_TYPES, MeshConfig, Provider, is_kn
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
-from meshlint.model.values import items, mapping, mappings, text
+from meshlint.model.values import get, items, mapping, mappings, text
 
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
@@ -286,3 +286,53 @@ def access_log_entries(world: World) -> list[tuple[Resource, Path, dict[str, Any
         for telemetry in mesh_wide(world)
         for path, entry in entries(telemetry, "accessLogging")
     ]
+
+
+# ------------------------------------------------------------------------------- Datadog agent
+
+
+@dataclass(frozen=True, slots=True)
+class DatadogAgent:
+    """A Datadog agent of the input; `path` leads to where its ports are set.
+
+    Source: DatadogAgent API of the Datadog operator, `features.apm`.
+    """
+
+    resource: Resource
+    path: Path
+    host_ports: frozenset[int]
+    host_network: bool
+
+
+def datadog_agents(world: World) -> Iterator[DatadogAgent]:
+    """Agents that take traces: DaemonSets with a container `trace-agent`, and DatadogAgents."""
+    for workload in world.index.workloads:
+        container = next((c for c in workload.containers if c.name == "trace-agent"), None)
+        if workload.kind == "DaemonSet" and container is not None:
+            ports = {
+                port.get("hostPort")
+                for found in workload.containers
+                for _, port in mappings(found.value, "ports")
+                if isinstance(port.get("hostPort"), int)
+            }
+            network = workload.pod_spec.get("hostNetwork") is True
+            path = (*container.path, "ports")
+            yield DatadogAgent(workload.resource, path, frozenset(ports), network)
+    for resource in world.index.of_kind("datadoghq.com/DatadogAgent"):
+        spec = resource.spec
+        path = (*resource.path, "spec", "features", "apm", "hostPortConfig")
+        port: Any = None
+        if get(spec, "features", "apm", "hostPortConfig", "enabled") is True:
+            port = get(spec, "features", "apm", "hostPortConfig", "hostPort") or _AGENT_PORT
+        if resource.version == "v1alpha1":
+            path = (*resource.path, "spec", "agent", "apm", "hostPort")
+            port = get(spec, "agent", "apm", "hostPort")
+        network = True in (
+            get(spec, "override", "nodeAgent", "hostNetwork"),
+            get(spec, "agent", "hostNetwork"),
+        )
+        ports = {port} if isinstance(port, int) else set()
+        yield DatadogAgent(resource, path, frozenset(ports), network)
+
+
+_AGENT_PORT = 8126
