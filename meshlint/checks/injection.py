@@ -17,10 +17,8 @@ from meshlint.mesh.injection import (
     NAMESPACE_INJECTION,
     REVISION,
     TEMPLATES,
-    plane_value,
     scalar_map,
 )
-from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.provenance import Place
 from meshlint.mesh.roles import ISTIO_GROUPS, JOB_KINDS, is_long_running, serves
 from meshlint.mesh.world import World
@@ -318,16 +316,20 @@ def template_missing(subject: Workload, world: World, params: Mapping[str, Any])
             (*subject.annotations_path, TEMPLATES),
             {
                 "name": name or "(an empty name)",
-                "known": listed(sorted(known or BUILT_IN_TEMPLATES)),
+                "known": listed(sorted((known or BUILT_IN_TEMPLATES) - _NOT_FOR_PODS)),
                 "hint": f" Perhaps {near} is meant." if near else "",
             },
         )
 
 
+_NOT_FOR_PODS = frozenset({"waypoint", "kube-gateway"})
+"""Templates of every istiod for the gateways it deploys."""
+
+
 def _known_templates(subject: Workload, world: World) -> frozenset[str]:
     """Every template the control planes have; empty where the input does not tell."""
     planes = world.injection(subject).planes or world.installations.control_planes
-    found = set(BUILT_IN_TEMPLATES) | {"waypoint", "kube-gateway"}
+    found = set(BUILT_IN_TEMPLATES | _NOT_FOR_PODS)
     if not planes:
         return frozenset()
     for plane in planes:
@@ -367,20 +369,11 @@ def image_auto(subject: Workload, world: World, params: Mapping[str, Any]) -> It
             yield Hit(
                 (*container.path, "image"),
                 {"reason": injection.reason},
-                there(injection.place, injection.reason),
+                there(injection.place, "decides that nothing is injected"),
             )
 
 
 # ----------------------------------------------------------------------------------- namespaces
-
-
-def _by_default(world: World) -> tuple[ControlPlane, Place | None] | None:
-    """The control plane that injects in every namespace, and where that is set."""
-    for plane in world.installations.control_planes:
-        found = plane_value(plane, "sidecarInjectorWebhook", "enableNamespacesByDefault")
-        if found is not None and found.value is True:
-            return plane, found.place
-    return None
 
 
 def _is_system(namespace: Resource, world: World, params: Mapping[str, Any]) -> bool:
@@ -399,7 +392,7 @@ def namespace_not_injected(
     """Namespaces whose workloads stay outside of a mesh that others are in."""
     if not says_nothing(subject) or DATAPLANE_MODE in subject.labels:
         return
-    if subject.name in world.settings.injected_namespaces or _by_default(world) is not None:
+    if subject.name in world.settings.injected_namespaces or world.injector.by_default.value:
         return
     if _is_system(subject, world, params):
         return
@@ -421,7 +414,7 @@ def namespace_not_injected(
             {
                 "namespace": subject.name,
                 "workload": str(first.ref),
-                "others": f" and {len(outside) - 1} more" if len(outside) > 1 else "",
+                "others": f" and {len(outside) - 1} more stay" if len(outside) > 1 else " stays",
                 "evidence": evidence,
             },
             there(Place(first.document, first.path), "runs without a proxy"),
@@ -431,9 +424,10 @@ def namespace_not_injected(
 
 def _mesh_evidence(namespace: Resource, world: World) -> str:
     for kind in world.index.kinds:
-        if kind.partition("/")[0] in ISTIO_GROUPS:
+        # A Gateway says something to the pods of a gateway alone.
+        if kind.partition("/")[0] in ISTIO_GROUPS and kind != "networking.istio.io/Gateway":
             for config in world.index.in_namespace(kind, namespace.name):
-                return f"{config.ref} configures a proxy there"
+                return f"{config.ref} configures the mesh there"
     for other in world.injector.enrolled_namespaces:
         return f"namespace {other.name} is in the mesh"
     planes = world.installations.control_planes
@@ -444,15 +438,14 @@ def namespace_injected_by_default(
     subject: Resource, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """Namespaces that are injected because the installation injects everywhere."""
-    found = _by_default(world)
-    if found is None or not says_nothing(subject) or _is_system(subject, world, params):
+    by_default = world.injector.by_default
+    if not by_default.value or not says_nothing(subject) or _is_system(subject, world, params):
         return
     if scalar_map(subject.labels).get(DATAPLANE_MODE) == "ambient":
         return
-    _, place = found
     yield Hit(
         (*subject.path, "metadata", "labels"),
         {"namespace": subject.name},
-        there(place, "enableNamespacesByDefault is on here"),
+        there(by_default.place, "enableNamespacesByDefault is on here", on_key=True),
         on_key=True,
     )

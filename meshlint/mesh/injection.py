@@ -26,7 +26,7 @@ from meshlint.mesh.versions import NEWEST_ISTIO, Version
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_selector
-from meshlint.model.values import items, mapping, mappings, text
+from meshlint.model.values import get, items, mapping, mappings, text
 from meshlint.model.workloads import PROXY_CONTAINER, Workload
 from meshlint.text import SourceFile
 
@@ -494,6 +494,26 @@ class Injector:
         if known is None:
             known = self._policies[plane] = _read_policy(self._index, plane, self._settings)
         return known
+
+    @cached_property
+    def by_default(self) -> Sourced[bool]:
+        """Whether namespaces without any label are injected (`enableNamespacesByDefault`).
+
+        The values beside a rendered injector count even where its istiod is not in the input.
+        """
+        key = ("sidecarInjectorWebhook", "enableNamespacesByDefault")
+        for plane in self.planes:
+            found = plane_value(plane, *key)
+            if found is not None and found.value is True:
+                return Sourced(True, found.place)
+        namespaces = {plane.namespace for plane in self.planes} or {"istio-system"}
+        for namespace in sorted(namespaces):
+            config = self._index.find("core/ConfigMap", namespace, "istio-sidecar-injector")
+            content = text(config.value, "data", "values") if config is not None else ""
+            documents = parse(SourceFile("values", content)).documents if content else ()
+            if config is not None and documents and get(documents[0].value, *key) is True:
+                return Sourced(True, Place(config.document, (*config.path, "data", "values")))
+        return Sourced(False)
 
     @cached_property
     def enrolled_namespaces(self) -> tuple[Resource, ...]:
