@@ -86,7 +86,7 @@ def address_invalid(subject: Resource, world: World, params: Mapping[str, Any]) 
         if url is None:
             if not mapping(config, "service"):
                 path = _path(subject, number, "clientConfig", "url")
-                yield Hit(path, {"webhook": _name(webhook)}, message="missing")
+                yield Hit(path, {"webhook": _name(webhook)}, message="missing", on_key=True)
         elif _host(url) is None:
             path = _path(subject, number, "clientConfig", "url")
             yield Hit(path, {"webhook": _name(webhook), "url": url})
