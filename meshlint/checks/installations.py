@@ -2,35 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from meshlint.findings import Hit
-from meshlint.mesh.installations.records import (
-    ControlPlane,
-    GatewayProxy,
-    NodeAgent,
-)
+from meshlint.checks.hits import at, there
+from meshlint.findings import Hit, Related
+from meshlint.mesh.disruption import evictions_allowed
+from meshlint.mesh.installations.records import ControlPlane, GatewayProxy, NodeAgent
 from meshlint.mesh.provenance import Place, Sourced
+from meshlint.mesh.scheduling import node_pinned, preferred_pin, spread
 from meshlint.mesh.world import World
 from meshlint.model.quantity import parse_quantity
 
 Record = ControlPlane | GatewayProxy | NodeAgent
+Scaled = ControlPlane | GatewayProxy
 
 
-def _hit(
+# -------------------------------------------------------------------------------------- places
+
+
+def deciding_place(subject: Record, value: Sourced[Any]) -> Place:
+    """Where a value was decided, else where it would be set, else the installation itself."""
+    if value.place is not None:
+        return value.place
+    if isinstance(subject, ControlPlane) and value.default.startswith("profile "):
+        if subject.profile.place is not None:
+            return subject.profile.place
+    elif isinstance(subject, GatewayProxy) and subject.form == "istiooperator":
+        return subject.home  # `values.gateways` is shared by all gateways of the kind
+    return value.site or subject.home
+
+
+def pod_field_place(subject: Scaled, field: str) -> Place:
+    """Where a field of the pod spec is set."""
+    if subject.form == "rendered":
+        return subject.home.below("spec", "template", "spec", field)
+    if isinstance(subject, ControlPlane):
+        return subject.values.site("pilot", field) or subject.home
+    if subject.form == "helm":
+        return subject.values.site(field) or subject.home
+    return subject.home
+
+
+def _decided(
     subject: Record,
-    place: Place | None,
+    value: Sourced[Any],
     args: Mapping[str, object],
+    related: tuple[Related, ...] = (),
     *,
     message: str = "default",
-    on_key: bool = False,
 ) -> Hit:
-    """A hit where the value was decided, or on the record itself for a default."""
-    where = place or subject.home
-    return Hit(
-        where.path, args, document=where.document, message=message, on_key=on_key or place is None
-    )
+    place = deciding_place(subject, value)
+    said = {"origin": _origin(value), **args}
+    return at(place, said, related, message=message, on_key=value.place is None)
 
 
 def _origin(value: Sourced[Any]) -> str:
@@ -38,80 +62,131 @@ def _origin(value: Sourced[Any]) -> str:
     return f" ({value.default})" if value.place is None and value.default else ""
 
 
-def autoscaling_disabled(
-    subject: ControlPlane, world: World, params: Mapping[str, Any]
-) -> Iterator[Hit]:
-    """istiod without an autoscaler."""
+def record_name(subject: Record) -> str:
+    """How messages call what a record describes."""
+    if isinstance(subject, GatewayProxy):
+        kind = "Waypoint" if subject.gateway_class == "waypoint" else "Gateway"
+        return f"{kind} {subject.name}" if subject.name else "The gateway"
+    if isinstance(subject, ControlPlane):
+        return f"Control plane {subject.deployment_name}"
+    return f"Node agent {subject.agent}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 pod`, `2 pods`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _chosen(subject: Scaled, params: Mapping[str, Any]) -> bool:
+    """Whether a rule about replicas is for this record: a DaemonSet has no number of them."""
+    if isinstance(subject, ControlPlane):
+        return True
+    if subject.kind == "DaemonSet":
+        return False
+    return subject.gateway_class in params.get("classes", (subject.gateway_class,))
+
+
+# ------------------------------------------------------------------------------------- scaling
+
+
+def autoscaling_disabled(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """istiod or a gateway without an autoscaler."""
     enabled = subject.autoscaling.enabled
-    if enabled is not None and enabled.value is False:
-        yield _hit(subject, enabled.place, {"origin": _origin(enabled)})
+    if enabled is None or enabled.value or not _chosen(subject, params):
+        return
+    place = enabled.place
+    key = str(place.path[-1]) if place is not None and not place.embedded else ""
+    zero = key in ("autoscaleMin", "autoscaleMax")
+    args = {"name": record_name(subject), "key": key}
+    yield _decided(subject, enabled, args, message="zero" if zero else "default")
 
 
-def min_replicas_low(
-    subject: ControlPlane | GatewayProxy, world: World, params: Mapping[str, Any]
-) -> Iterator[Hit]:
+def min_replicas_low(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """istiod or a gateway that may run on fewer pods than `min`."""
-    if isinstance(subject, GatewayProxy) and not _asked(subject, params):
+    minimum, enabled = subject.minimum, subject.autoscaling.enabled
+    if minimum is None or minimum.value is None or enabled is None:
         return
-    enabled = subject.autoscaling.enabled
-    if enabled is None:
-        return
-    scaled = enabled.value
-    number = subject.autoscaling.minimum if scaled else subject.replicas
-    if number is None:
-        return
-    count = 1 if number.value is None else number.value
-    if count < params["min"]:
-        yield _hit(
-            subject,
-            number.place,
-            {
-                "minimum": count,
-                "min": params["min"],
-                "origin": _origin(number),
-                "name": _name(subject),
-            },
-            message="default" if scaled else "fixed",
-        )
+    if minimum.value < params["min"] and _chosen(subject, params):
+        args = {
+            "pods": counted(minimum.value, "pod"),
+            "min": params["min"],
+            "name": record_name(subject),
+        }
+        yield _decided(subject, minimum, args, message="default" if enabled.value else "fixed")
 
 
-def range_fixed(
-    subject: ControlPlane | GatewayProxy, world: World, params: Mapping[str, Any]
-) -> Iterator[Hit]:
+def range_fixed(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """An autoscaler of an installation whose minimum reaches its maximum.
 
     Rendered autoscalers are objects of their own, and judged as such.
     """
     scaling = subject.autoscaling
+    low, high = scaling.minimum, scaling.maximum
     if subject.form == "rendered" or scaling.enabled is None or not scaling.enabled.value:
         return
-    low, high = scaling.minimum, scaling.maximum
     if low is None or high is None or low.value is None or high.value is None:
         return
     if low.value >= high.value:
-        decided = low if low.place is not None else high
-        yield _hit(
-            subject,
-            decided.place,
-            {"minimum": low.value, "maximum": high.value, "name": _name(subject)},
-        )
+        decided, other = (high, low) if high.place is not None else (low, high)
+        args = {
+            "minimum": low.value,
+            "maximum": high.value,
+            "name": record_name(subject),
+        }
+        related = there(other.place, "the other end of the range")
+        yield _decided(subject, decided, args, related)
 
 
-def cpu_target_high(
-    subject: ControlPlane | GatewayProxy, world: World, params: Mapping[str, Any]
-) -> Iterator[Hit]:
-    """An autoscaler of an installation that acts late, or not on CPU at all."""
+def cpu_target_high(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """An autoscaler of an installation that acts late, or, for istiod, not on CPU at all."""
     scaling = subject.autoscaling
     target = scaling.cpu_target
     if scaling.enabled is None or not scaling.enabled.value or target is None:
         return
-    args = {"max": params["max"], "name": _name(subject)}
-    if target.value is None:
-        if isinstance(subject, ControlPlane):
-            place = target.place or scaling.enabled.place
-            yield _hit(subject, place, args, message="missing", on_key=True)
-    elif target.value > params["max"]:
-        yield _hit(subject, target.place, {**args, "target": target.value})
+    args = {"max": params["max"], "name": record_name(subject)}
+    if target.value is not None:
+        if target.value > params["max"]:
+            yield _decided(subject, target, {**args, "target": target.value})
+    elif isinstance(subject, ControlPlane):
+        place = target.anchor or scaling.enabled.anchor or subject.home
+        yield at(place, args, message="missing", on_key=True)
+
+
+def memory_target_missing(
+    subject: Scaled, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """An autoscaler of istiod that has no memory metric, from the version that knows one."""
+    scaling = subject.autoscaling
+    target = scaling.memory_target
+    if scaling.enabled is None or not scaling.enabled.value or target is None:
+        return
+    if target.value is None and subject.version.at_least(params["since"]):
+        place = target.anchor or subject.values.site("pilot", "memory") or subject.home
+        yield at(place, {}, on_key=True)
+
+
+def replica_count_ignored(
+    subject: Scaled, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """A number of replicas beside an autoscaler.
+
+    istioctl writes it beside the autoscaler from 1.24 on, charts leave it out.
+    """
+    enabled, count = subject.autoscaling.enabled, subject.replica_count
+    if subject.form in ("rendered", "automatic") or enabled is None or not enabled.value:
+        return
+    if count is None or count.place is None or count.value is None:
+        return
+    written = subject.replicas is not None and subject.replicas.value is not None
+    if not written and count.value <= 1:
+        return
+    args = {"count": count.value, "name": record_name(subject)}
+    minimum = subject.autoscaling.minimum
+    related = there(minimum.place, "the autoscaler's minimum") if minimum else ()
+    yield at(count.place, args, related, message="default" if written else "ignored")
+
+
+# ----------------------------------------------------------------------------------- resources
 
 
 def request_missing(subject: Record, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -126,39 +201,148 @@ def limit_missing(subject: Record, world: World, params: Mapping[str, Any]) -> I
 
 
 def _missing(
-    subject: Record, section: str, wanted: Any, params: Mapping[str, Any]
+    subject: Record, section: str, wanted: Iterable[str], params: Mapping[str, Any]
 ) -> Iterator[Hit]:
-    if isinstance(subject, NodeAgent) and subject.agent != params.get("agent"):
+    if isinstance(subject, NodeAgent) and subject.agent != params["agent"]:
         return
     resources = subject.resources
     if resources is None:
         return
     values = resources.requests if section == "requests" else resources.limits
-    lost = [
-        name for name in wanted if name not in values or parse_quantity(values[name].value) is None
-    ]
-    if section == "requests" and subject.form == "rendered":
-        # A limit without a request becomes the request once the object is admitted.
+    lost = [name for name in wanted if name not in values]
+    if section == "requests":
+        # A limit without a request becomes the request once the pod is admitted.
         lost = [name for name in lost if name not in resources.limits]
     if lost:
-        yield _hit(
-            subject,
-            resources.place,
-            {"lost": " and ".join(_NAMES.get(n, n) for n in lost), "name": _name(subject)},
-            on_key=True,
-        )
+        place = _removed_block(subject) or resources.anchor(section, lost[0]) or subject.home
+        args = {
+            "lost": " or ".join(_NAMES.get(n, n) for n in lost),
+            "name": record_name(subject),
+        }
+        yield at(place, args, on_key=True)
 
 
 _NAMES = {"cpu": "CPU"}
 
 
-def _name(subject: Record) -> str:
-    if isinstance(subject, GatewayProxy):
-        return f"Gateway {subject.name}" if subject.name else "The gateway"
-    return "istiod" if isinstance(subject, ControlPlane) else subject.agent
+def _removed_block(subject: Record) -> Place | None:
+    """Where the values of a chart set the whole block of resources to null."""
+    if isinstance(subject, GatewayProxy) and subject.form == "automatic":
+        return None  # its values are those of istiod
+    section: tuple[str, ...] = ()
+    if isinstance(subject, ControlPlane):
+        section = ("pilot",)
+    elif isinstance(subject, NodeAgent) and subject.agent == "istio-cni":
+        section = ("cni",)
+    block = subject.values.given(*section, "resources")
+    return block.place if block is not None and block.value is None else None
 
 
-def _asked(subject: GatewayProxy, params: Mapping[str, Any]) -> bool:
-    if subject.kind == "DaemonSet":
-        return False
-    return subject.gateway_class in params.get("classes", (subject.gateway_class,))
+def request_undersized(subject: Record, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Requests of an installation below `min_cpu` or `min_memory`."""
+    if subject.resources is None:
+        return
+    for resource in ("cpu", "memory"):
+        request = subject.resources.requests.get(resource)
+        least = parse_quantity(params[f"min_{resource}"])
+        amount = parse_quantity(request.value) if request is not None else None
+        if request is None or amount is None or least is None or amount >= least:
+            continue
+        yield _decided(
+            subject,
+            request,
+            {
+                "name": record_name(subject),
+                "resource": _NAMES.get(resource, resource),
+                "request": request.value,
+                "min": params[f"min_{resource}"],
+            },
+        )
+
+
+# ------------------------------------------------------------------------------------- budgets
+
+
+def budget_missing(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """istiod or a gateway of several pods that no budget keeps from being evicted at once."""
+    minimum, budget = subject.minimum, subject.budget
+    if minimum is None or budget is None or budget.value is not None:
+        return
+    if (minimum.value or 0) < 2 or not _chosen(subject, params):
+        return
+    place = budget.place
+    off = place is not None and not place.embedded and place.path[-1] == "enabled"
+    unseen = not off and subject.form == "istiooperator"
+    args = {"name": record_name(subject), "pods": minimum.value, "version": str(subject.version)}
+    related = there(minimum.place, f"at least {minimum.value} pods")
+    message = "disabled" if off else "unseen" if unseen else "default"
+    if unseen and minimum.place is not None:
+        yield at(minimum.place, args, message=message)
+    else:
+        yield _decided(subject, budget, args, related, message=message)
+
+
+def budget_blocks_drain(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """A budget of an installation that lets no pod go while there are as few as allowed."""
+    minimum, budget = subject.minimum, subject.budget
+    if subject.form == "rendered" or minimum is None or budget is None or budget.value is None:
+        return
+    if minimum.value is None or minimum.value < 1:
+        return
+    least, most = budget.value.min_available, budget.value.max_unavailable
+    if evictions_allowed(minimum.value, least.value, most.value) != 0:
+        return
+    by_most = least.value is None
+    rule = "maxUnavailable" if by_most else "minAvailable"
+    field = most if by_most else least
+    args = {
+        "name": record_name(subject),
+        "pods": counted(minimum.value, "pod"),
+        "budget": f"{rule} {field.value}",
+    }
+    decided = field if field.place is not None or by_most else minimum
+    related = there(minimum.place, f"as few as {args['pods']}") if decided is field else ()
+    yield _decided(subject, decided, {"origin": _origin(field), **args}, related)
+
+
+# ---------------------------------------------------------------------------------- scheduling
+
+
+def not_spread(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """istiod or a gateway of several pods that may all run on one node."""
+    scheduling, maximum = subject.scheduling, subject.maximum
+    if scheduling is None or maximum is None or (maximum.value or 0) < 2:
+        return
+    if isinstance(subject, GatewayProxy) and subject.kind == "DaemonSet":
+        return
+    if spread(scheduling.pod_spec(), scheduling.pod_labels):
+        return
+    given = scheduling.topology_spread.place or scheduling.affinity.place or _dropped(subject)
+    place = given or pod_field_place(subject, "topologySpreadConstraints")
+    args = {"name": record_name(subject), "pods": maximum.value}
+    related = there(maximum.place, f"up to {maximum.value} pods")
+    yield at(place, args, related, message="other" if given else "default", on_key=True)
+
+
+def _dropped(subject: Scaled) -> Place | None:
+    """Where the input sets constraints that the chart of its version does not read."""
+    if not isinstance(subject, ControlPlane) or subject.form == "rendered":
+        return None
+    found = subject.values.given("pilot", "topologySpreadConstraints")
+    return found.place if found is not None and found.value else None
+
+
+def node_affinity_missing(
+    subject: Scaled, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """istiod or a gateway whose pods are not pinned to a group of nodes."""
+    scheduling, keys = subject.scheduling, params["keys"]
+    if scheduling is None or node_pinned(scheduling.pod_spec(), keys):
+        return
+    if isinstance(subject, GatewayProxy) and subject.kind == "DaemonSet":
+        return
+    given = scheduling.node_selector.place or scheduling.affinity.place
+    place = given or pod_field_place(subject, "nodeSelector")
+    preferred = preferred_pin(scheduling.pod_spec(), keys) is not None
+    args = {"name": record_name(subject)}
+    yield at(place, args, message="preferred" if preferred else "default", on_key=True)

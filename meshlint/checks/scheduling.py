@@ -7,7 +7,6 @@ from typing import Any
 
 from meshlint.checks.hits import listed
 from meshlint.findings import Hit, Path, Related
-from meshlint.mesh.installations.records import ControlPlane, GatewayProxy
 from meshlint.mesh.scheduling import (
     REQUIRED_NODE_AFFINITY,
     SPREAD_TOPOLOGIES,
@@ -233,26 +232,3 @@ def _differences(selector: Mapping[str, Any], labels: Mapping[str, Any]) -> str:
             words = f"{text(expression, 'key')} {text(expression, 'operator')}"
             wanted.append(f"{words} [{values}]" if values else words)
     return listed(wanted)
-
-
-# ----------------------------------------------------------------------------------- installations
-
-
-def installation_node_affinity_missing(
-    subject: ControlPlane | GatewayProxy, world: World, params: Mapping[str, Any]
-) -> Iterator[Hit]:
-    """istiod or gateways whose pods are not pinned to a group of nodes."""
-    scheduling = subject.scheduling
-    if scheduling is None:
-        return
-    pod_spec = {
-        "affinity": scheduling.affinity.value,
-        "nodeSelector": scheduling.node_selector.value,
-    }
-    keys = params["keys"]
-    if node_pinned(pod_spec, keys):
-        return
-    place = scheduling.node_selector.place or scheduling.affinity.place or subject.home
-    name = "istiod" if isinstance(subject, ControlPlane) else f"Gateway {subject.name}".strip()
-    message = "default" if preferred_pin(pod_spec, keys) is None else "preferred"
-    yield Hit(place.path, {"name": name}, document=place.document, on_key=True, message=message)

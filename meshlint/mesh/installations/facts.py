@@ -79,6 +79,9 @@ def _targets(
         fallback = Sourced(DEFAULT_CPU_TARGET, None, "default of HorizontalPodAutoscaler")
         found["cpu"] = number(legacy) if legacy is not None else fallback
         return found["cpu"], found["memory"]
+    if metrics.place is not None and items(metrics.place.document.value, *metrics.place.path):
+        # A list that the input gives as a whole is where a metric is missing.
+        found = {name: Sourced(None, site=metrics.place) for name in found}
     for index, metric in mappings(metrics.value):
         kind = metric.get("type")
         source = {"Resource": "resource", "ContainerResource": "containerResource"}.get(str(kind))
