@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 
-from meshlint.documents import Document, ParsedFile, Problem, ProblemKind, parse
+from meshlint.documents import Document, ParsedFile, Problem, ProblemKind, has_secret, parse
 from meshlint.findings import Path, Skipped
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource, make_resource
@@ -18,7 +18,7 @@ from meshlint.recognition import (
     template_language,
     unrendered,
 )
-from meshlint.sources import EMPTY, Candidate, Discovery, InputProblem, discover, read
+from meshlint.sources import EMPTY, Candidate, Discovery, InputProblem, discover, read, read_lossy
 from meshlint.text import SourceFile, Span
 
 
@@ -83,7 +83,7 @@ def load(
         if isinstance(answer, SourceFile):
             texts.append((candidate, answer, is_own))
         elif isinstance(answer, InputProblem):
-            _add_problem(loaded, answer, reported=is_own)
+            _add_problem(loaded, answer, candidate, reported=is_own)
         elif is_own:
             loaded.skipped.append(answer)
         loaded.read += is_own
@@ -205,19 +205,25 @@ def _add_malformed(loaded: _Loaded, document: Document, path: Path, reason: str)
     loaded.files[-1] = replace(last, problems=(*last.problems, problem))
 
 
-def _add_problem(loaded: _Loaded, problem: InputProblem, *, reported: bool = True) -> None:
+def _add_problem(
+    loaded: _Loaded,
+    problem: InputProblem,
+    candidate: Candidate | None = None,
+    *,
+    reported: bool = True,
+) -> None:
     if problem.usage:
         loaded.bad_paths.append(f"{problem.path}: {problem.reason}")
         return
     at = problem.position
-    text = ""
+    file = SourceFile(problem.path, read_lossy(candidate) if at and candidate else "")
+    span = Span(0, 0)
+    kind: ProblemKind = "unreadable"
     if at is not None:
-        # Only the place is known of a text that cannot be decoded; blanks stand for what precedes.
-        text = "\n" * (at.line - 1) + " " * at.column
-    file = SourceFile(problem.path, text)
-    span = Span(max(0, len(text) - 1), len(text))
-    kind: ProblemKind = "unreadable" if at is None else "syntax"
-    entry = Problem(kind, problem.reason, span, secret=True)
+        kind = "syntax"
+        start = file.offset(at)
+        span = Span(start, start + 1)
+    entry = Problem(kind, problem.reason, span, secret=has_secret(file.text))
     loaded.files.append(ParsedFile(file, (), (entry,), 0))
     if not reported:
         loaded.context_files.add(problem.path)

@@ -157,6 +157,15 @@ def read(candidate: Candidate) -> SourceFile | Skipped | InputProblem:
     return SourceFile(candidate.path, text)
 
 
+def read_lossy(candidate: Candidate) -> str:
+    """Text of a file that is not UTF-8, with a mark for what is not; empty on any error."""
+    try:
+        data = candidate.content if candidate.content is not None else _bytes(candidate.location)
+    except OSError:
+        return ""
+    return data.decode("utf-8", "replace")
+
+
 EMPTY = "empty"
 
 # ------------------------------------------------------------------------------------- excluding

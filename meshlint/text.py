@@ -63,6 +63,12 @@ class SourceFile:
         line = bisect_right(starts, offset)
         return Position(line, offset - starts[line - 1] + 1)
 
+    def offset(self, position: Position) -> int:
+        """Offset of a line and column; a place past the end of the text counts as the end."""
+        starts = self._starts()
+        line = max(1, min(position.line, len(starts)))
+        return min(starts[line - 1] + position.column - 1, len(self.text))
+
     def line(self, number: int) -> str:
         """Text of a line without its line end; empty for a line that does not exist."""
         starts = self._starts()
