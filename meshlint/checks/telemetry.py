@@ -1,0 +1,168 @@
+"""Access logs and metrics of proxies: are they on, and can they be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from meshlint.checks.hits import at
+from meshlint.findings import Hit
+from meshlint.mesh import tracing
+from meshlint.mesh.installations.records import ControlPlane
+from meshlint.mesh.mesh_config import MeshConfig, is_known, mesh_configs
+from meshlint.mesh.monitoring import placed_once
+from meshlint.mesh.provenance import Place
+from meshlint.mesh.world import World
+from meshlint.model.resources import Resource
+from meshlint.model.values import items, mapping, mappings, text
+from meshlint.model.workloads import Workload
+
+# --------------------------------------------------------------------------------- access logs
+
+
+def access_log_disabled(
+    subject: ControlPlane, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """A mesh whose proxies write no access log."""
+    config = subject.mesh_config
+    if subject is not placed_once(world, "istio-installation") or not is_known(config):
+        return
+    entries = tracing.access_log_entries(world)
+    if any(entry.get("disabled") is not True for _, _, entry in entries):
+        return
+    if items(config.value("defaultProviders", "accessLogging")):
+        return
+    if (
+        not config.value("accessLogFile")
+        and config.value("enableEnvoyAccessLogService") is not True
+    ):
+        args = {"root": world.root_namespace}
+        emptied = config.given("accessLogFile")
+        if emptied is not None and emptied.place is not None:
+            yield at(emptied.place, args)
+        else:
+            yield Hit(subject.path, args, on_key=True)
+    elif entries:
+        # An entry without providers takes away what MeshConfig sets as well.
+        telemetry, path, _ = entries[0]
+        yield at(Place(telemetry.document, (*path, "disabled")), {}, message="telemetry")
+
+
+def access_log_unstructured(
+    subject: MeshConfig, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Access logs as plain text."""
+    file = subject.config.get("accessLogFile")
+    # A format that spells JSON out makes JSON in either encoding.
+    spelt = text(subject.config.value("accessLogFormat")).lstrip().startswith("{")
+    if file is not None and file.value and subject.known and not spelt:
+        encoding = subject.config.get("accessLogEncoding")
+        if encoding is None or encoding.value != "JSON":
+            decided = encoding if encoding is not None and encoding.place is not None else file
+            if decided.place is not None:
+                yield at(decided.place, {"file": file.value})
+    used = {*subject.defaults("accessLogging"), *tracing.referred(world, "accessLogging")}
+    for provider in subject.providers:
+        if provider.type != "envoyFileAccessLog" or provider.name not in used:
+            continue
+        if text(provider.settings, "logFormat", "text") and provider.place is not None:
+            place = provider.place.below(provider.type, "logFormat", "text")
+            yield at(place, {"provider": provider.name}, message="provider", on_key=True)
+
+
+def access_log_provider_missing(
+    subject: Resource, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Access logs switched on in a Telemetry that names nowhere to write them."""
+    configs = mesh_configs(world)
+    if not configs or any(
+        config.defaults("accessLogging") or not config.known for config in configs
+    ):
+        return
+    wider = [
+        *tracing.mesh_wide(world),
+        *filter(tracing.is_namespace_wide, _beside(subject, world)),
+    ]
+    # An entry without providers takes those of the entry before it, or of the wider Telemetry.
+    inherits = any(
+        True
+        for telemetry in wider
+        if telemetry is not subject
+        for _ in tracing.references(telemetry, "accessLogging")
+    )
+    for path, entry in tracing.entries(subject, "accessLogging"):
+        inherits = inherits or bool(items(entry, "providers"))
+        if entry.get("disabled") is not True and not inherits:
+            yield Hit((*path, "providers"), on_key=True)
+
+
+def _beside(subject: Resource, world: World) -> Sequence[Resource]:
+    return world.index.in_namespace(tracing.TELEMETRY, subject.namespace)
+
+
+# ------------------------------------------------------------------------------------- metrics
+
+
+def request_metrics_disabled(
+    subject: Resource | ControlPlane, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Proxies that do not count the requests they serve."""
+    if isinstance(subject, ControlPlane):
+        yield from _switched_off(subject, world)
+        return
+    if not tracing.is_namespace_wide(subject):
+        return
+    for path, entry in tracing.entries(subject, "metrics"):
+        for index, override in mappings(entry, "overrides"):
+            match = mapping(override, "match")
+            every = match.get("metric") in (None, "ALL_METRICS", "REQUEST_COUNT")
+            served = match.get("mode") in (None, "SERVER", "CLIENT_AND_SERVER")
+            if (
+                override.get("disabled") is True
+                and every
+                and served
+                and not match.get("customMetric")
+            ):
+                scope = "the mesh"
+                if subject.namespace != world.root_namespace:
+                    scope = f"namespace {subject.namespace}"
+                yield Hit((*path, "overrides", index, "disabled"), {"scope": scope})
+
+
+_SWITCHES = (("enabled",), ("v2", "enabled"), ("v2", "prometheus", "enabled"))
+
+
+def _switched_off(subject: ControlPlane, world: World) -> Iterator[Hit]:
+    if items(subject.mesh_config.value("defaultProviders", "metrics")):
+        return
+    if tracing.referred(world, "metrics"):
+        return
+    for switch in _SWITCHES:
+        given = subject.values.given("telemetry", *switch)
+        if given is not None and given.value is False and given.place is not None:
+            args = {"field": ".".join(("telemetry", *switch))}
+            yield at(given.place, args, message="values")
+            return
+
+
+def label_missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Pods of the mesh without the labels that name them in metrics and traces."""
+    if not any(_is_a(subject, kind, world) for kind in params["kinds"]):
+        return
+    for group in params["groups"]:
+        if group and not any(subject.labels.get(label) for label in group):
+            args = {"labels": " or ".join(group), "name": subject.name}
+            message = "default" if _CANONICAL & set(group) else "other"
+            yield Hit(subject.labels_path, args, message=message, on_key=True)
+
+
+_CANONICAL = frozenset({"app", "app.kubernetes.io/name", "service.istio.io/canonical-name"})
+
+
+def _is_a(subject: Workload, kind: str, world: World) -> bool:
+    if kind == "mesh-workload":
+        injection = world.injection(subject)
+        return injection.answer in ("yes", "intended") or injection.mode == "ambient"
+    if kind in (subject.kind, subject.resource.group_kind):
+        return True
+    return any(subject is found for found in world.subjects(kind))
