@@ -187,6 +187,8 @@ def _agent_entry(agent: NodeAgent) -> dict[str, Any]:
         "gateways": [],
         "nodeAgents": [_agent(agent, facts, "nodeAgents.0")],
     }
+    if agent.version_source is not None:
+        facts.note("version", agent.version_source)
     entry["origins"] = facts.origins
     return entry
 

@@ -266,8 +266,7 @@ def render_istiod(values: Layers, version: Version) -> Rendered:
         if found is not None:
             deployment.put((*discovery, "env", ("name", name), "value"), found)
     sampling = pilot("traceSampling")
-    if truth(sampling):
-        _put(deployment, (*discovery, "env", ("name", TRACE_SAMPLING), "value"), sampling)
+    _put(deployment, (*discovery, "env", ("name", TRACE_SAMPLING), "value"), sampling)
 
     minimum, maximum = pilot("autoscaleMin"), pilot("autoscaleMax")
     memory = pilot("memory", "targetAverageUtilization")
@@ -275,7 +274,7 @@ def render_istiod(values: Layers, version: Version) -> Rendered:
         minimum,
         maximum,
         pilot("cpu", "targetAverageUtilization") or UNKNOWN,
-        memory if version in ISTIOD_MEMORY_TARGET else None,
+        memory or UNKNOWN if version in ISTIOD_MEMORY_TARGET else None,
     )
     scaled = _switch(enabled, minimum, maximum)
     budget_by = _budget_switch(values, version, enabled, minimum, replicas)
@@ -417,7 +416,7 @@ def render_gateway(values: Layers, version: Version) -> Rendered:
         minimum,
         values.get("autoscaling", "maxReplicas"),
         cpu or UNKNOWN,
-        values.get("autoscaling", "targetMemoryUtilizationPercentage"),
+        values.get("autoscaling", "targetMemoryUtilizationPercentage") or UNKNOWN,
     )
     kind = values.get("kind")
     scaled = enabled

@@ -171,8 +171,8 @@ class _Operator:
             if found is not None and text(found.value)
             else Sourced("default", None, "default of istioctl", given.site("profile"))
         )
-        profile_layers = _profile(str(self.profile.value), self.version)
-        self.spec = Layers((*profile_layers, *_referred(self.profile, index), *files), home)
+        profile_layers = _profile(self.profile, self.version, index)
+        self.spec = Layers((*profile_layers, *files), home)
         self.values = self._values()
         self.revision = revision_name(self.values.value("revision"))
         namespace = self.spec.given("values", "global", "istioNamespace")
@@ -496,10 +496,16 @@ def _members(listed: Layers) -> Iterator[Layers]:
         yield Layers((Layer(item, place, found.default),), place)
 
 
-def _profile(name: str, version: Version) -> Iterator[Layer]:
-    for profile in dict.fromkeys(("default", name)):
-        for settings in rows_for(OPERATOR_PROFILES.get(profile, ()), version):
-            yield Layer(settings, None, f"profile {profile}, Istio {version}")
+def _profile(profile: Sourced[Any], version: Version, index: Index) -> Iterator[Layer]:
+    """The profile that a file asks for, over the default one; others may set anything."""
+    name = str(profile.value)
+    for known in dict.fromkeys(("default", name)):
+        for settings in rows_for(OPERATOR_PROFILES.get(known, ()), version):
+            yield Layer(settings, None, f"profile {known}, Istio {version}")
+    if name in OPERATOR_PROFILES:
+        return
+    referred = list(_referred(profile, index))
+    yield from referred or [Layer(None, None, f"profile {name}", opaque=True)]
 
 
 def _referred(profile: Sourced[Any], index: Index) -> Iterator[Layer]:

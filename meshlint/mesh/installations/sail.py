@@ -50,7 +50,8 @@ def _origin(resource: Resource, settings: Settings) -> Origin:
 
 def _values(resource: Resource, profile: str) -> Layers:
     place = Place(resource.document, (*resource.path, "spec", "values"))
-    layers = [Layer(SAIL_PROFILES.get(profile, {}), None, f"profile {profile} of the operator")]
+    known = SAIL_PROFILES.get(profile)
+    layers = [Layer(known, None, f"profile {profile} of the operator", opaque=known is None)]
     given = resource.spec.get("values")
     if isinstance(given, dict):
         layers.append(Layer(_in_api(given), place))

@@ -149,7 +149,7 @@ CHARTS: Mapping[str, Sequence[Row]] = {
         ),
         Row({"global": {"proxy": {"enableCoreDump": False}}}, before="1.24"),
         Row({"global": {"proxy": {"startupProbe": {"enabled": True}}}}, since="1.20"),
-        Row({"pilot": {"memory": {}}}, since="1.21"),
+        Row({"pilot": {"memory": {"targetAverageUtilization": None}}}, since="1.21"),
         Row({"pilot": {"topologySpreadConstraints": [], "autoscaleBehavior": {}}}, since="1.19"),
         Row({"pilot": {"affinity": {}, "tolerations": []}}, since="1.14"),
         Row({"global": {"proxy": {"tracer": "none"}}}, since="1.22"),
