@@ -20,6 +20,8 @@ def rule_not_selected(subject: Resource, world: World, params: Mapping[str, Any]
     answers = [scraping.reads_rule(world.index, server, subject) for server in servers]
     if not servers or any(answer is not False for answer in answers):
         return
+    if scraping.may_have_more_readers(world.index):
+        return
     near = next((s for s in servers if s.namespace == subject.namespace), servers[0])
     wanted = mapping(near.spec, "ruleSelector", "matchLabels")
     missing = {key: value for key, value in wanted.items() if subject.labels.get(key) != value}
@@ -76,7 +78,7 @@ def _may_select_elsewhere(subject: Resource, services: Any, world: World) -> boo
         return True
     if any(scraping.selects(subject, labels) for labels in _MADE_BY_ISTIO):
         return True
-    if scraping.namespaces(subject) is not None:
+    if scraping.namespaces(subject) is not None and subject.ref.namespace:
         return False
     # Labels that no Service here has belong to Services that a controller makes.
     keys = scraping.selector_keys(subject)

@@ -25,7 +25,10 @@ def access_log_disabled(
 ) -> Iterator[Hit]:
     """A mesh whose proxies write no access log."""
     config = subject.mesh_config
-    if subject is not placed_once(world, "istio-installation") or not is_known(config):
+    if subject is not placed_once(world, "istio-installation"):
+        return
+    # Proxies of a remote cluster do what the MeshConfig of the primary says.
+    if not is_known(config) or not subject.istiod:
         return
     entries = tracing.access_log_entries(world)
     if any(entry.get("disabled") is not True for _, _, entry in entries):
@@ -133,7 +136,11 @@ _SWITCHES = (("enabled",), ("v2", "enabled"), ("v2", "prometheus", "enabled"))
 
 
 def _switched_off(subject: ControlPlane, world: World) -> Iterator[Hit]:
+    if not subject.istiod or not is_known(subject.mesh_config):
+        return
     if items(subject.mesh_config.value("defaultProviders", "metrics")):
+        return
+    if subject.values.value("telemetry", "v2", "stackdriver", "enabled") is True:
         return
     if tracing.referred(world, "metrics"):
         return

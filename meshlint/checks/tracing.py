@@ -248,8 +248,9 @@ def sampling_full(
     if installed is None or installed.value <= most:
         return
     args = {"value": _plain(installed.value), "max": _plain(most)}
-    if installed.place is not None:
-        yield at(installed.place, args)
+    place = installed.place or subject.profile.place
+    if place is not None:
+        yield at(place, args)
     else:
         yield Hit(subject.path, args, on_key=True)
 

@@ -349,9 +349,10 @@ def may_show_the_mesh(dashboard: Dashboard) -> bool:
 def placed_once(world: World, role: str) -> Any:
     """What a finding about the mesh as a whole is reported on; None where nothing is reported on.
 
-    The first reported installation, else the first reported subject of the role.
+    The first reported installation, one that runs istiod before one that does not, else the first
+    reported subject of the role.
     """
-    for plane in world.installations.control_planes:
+    for plane in sorted(world.installations.control_planes, key=lambda plane: not plane.istiod):
         reported = plane.resource.reported if plane.resource is not None else None
         if reported is None:
             reported = plane.document.file.path not in world.index.context_files

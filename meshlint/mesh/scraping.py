@@ -187,6 +187,19 @@ def rule_readers(index: Index) -> Sequence[Resource]:
     return index.of_kind(*_RULE_READERS)
 
 
+def may_have_more_readers(index: Index) -> bool:
+    """Whether a Helm release of the input may make a Prometheus that evaluates rules."""
+    return any(
+        "prometheus" in chart.lower()
+        for maker in index.of_kind(*_MAKERS)
+        for chart in (
+            text(maker.spec, "chart", "spec", "chart"),
+            text(maker.spec, "source", "chart"),
+            *(text(source, "chart") for _, source in mappings(maker.spec, "sources")),
+        )
+    )
+
+
 def reads_rule(index: Index, server: Resource, rule: Resource) -> bool | None:
     """Whether a server evaluates a PrometheusRule; None where labels of a namespace decide that
     are not in the input. Without a ruleSelector a server evaluates no rule.

@@ -107,9 +107,10 @@ def traces(plane: ControlPlane, world: World) -> bool | None:
     """Whether an installation sends spans anywhere; None where that is not known.
 
     Providers of Telemetry and MeshConfig come before the legacy tracer and need no
-    `enableTracing`. A default tracer of a chart counts where its Service is in the input.
+    `enableTracing`. A default tracer of a chart counts where its Service is in the input. Proxies
+    of a remote cluster do what the MeshConfig of the primary says.
     """
-    if not is_known(plane.mesh_config):
+    if not plane.istiod or not is_known(plane.mesh_config):
         return None
     config = MeshConfig(plane.mesh_config, plane.home, plane.resource, plane)
     names = [name for telemetry in mesh_wide(world) for _, name in references(telemetry, "tracing")]
@@ -233,7 +234,8 @@ class Backend:
 def backends(world: World, service: str) -> Sequence[Backend] | None:
     """What `service` of a provider (`host` or `namespace/host`) stands for in the input.
 
-    None where the input does not show it: the namespace of a Service has neither Services nor
+    A Service whose manifest names no namespace may be applied to any. None where the input does not
+    show it: the namespace of a Service has neither Services nor
     workloads here, or the host is external and there is no ServiceEntry.
     """
     namespace, _, host = service.rpartition("/")
@@ -255,8 +257,11 @@ def backends(world: World, service: str) -> Sequence[Backend] | None:
         where = namespace or where
         if not _is_shown(index, where):
             return None
-        target = index.find("core/Service", where, name)
-        return [Backend(target, _numbers(target.spec))] if target is not None else []
+        return [
+            Backend(service, _numbers(service.spec))
+            for service in index.of_kind("core/Service")
+            if service.name == name and (service.namespace == where or not service.ref.namespace)
+        ]
     external = "." in host and not host.endswith(world.cluster_domain)
     return [] if external and index.of_kind("networking.istio.io/ServiceEntry") else None
 
