@@ -8,6 +8,7 @@ from typing import Any
 
 from meshlint.checks.hits import listed, there
 from meshlint.findings import Hit, Path
+from meshlint.mesh.annotations import edit_distance
 from meshlint.mesh.enrollment import enrolling_labels, enrollment, label_place, says_for_itself
 from meshlint.mesh.injection import (
     BUILT_IN_TEMPLATES,
@@ -344,19 +345,8 @@ def _known_templates(subject: Workload, world: World) -> frozenset[str]:
 
 
 def _nearest(name: str, known: frozenset[str]) -> str:
-    near = [other for other in sorted(known) if edit_distance(name, other) <= 2]
+    near = [other for other in sorted(known) if edit_distance(name, other, 2) <= 2]
     return near[0] if len(near) == 1 else ""
-
-
-def edit_distance(one: str, other: str) -> int:
-    """How many letters must be put in, taken out or changed to get from one to the other."""
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        previous, row[0] = row[0], i
-        for j, b in enumerate(other, 1):
-            changed = previous + (a != b)
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, changed)
-    return row[-1]
 
 
 def image_auto(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
