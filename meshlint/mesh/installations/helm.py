@@ -473,10 +473,10 @@ def _configured(settings: Settings) -> Any:
     """A function from a document to the chart that the settings say it is for."""
     if not settings.helm_values:
         return lambda _: None
-    from pathspec import PathSpec
+    from pathspec import GitIgnoreSpec
 
     specs = [
-        (PathSpec.from_lines("gitwildmatch", [entry.path]), entry.chart)
+        (GitIgnoreSpec.from_lines([entry.path]), entry.chart)
         for entry in settings.helm_values
     ]
 
