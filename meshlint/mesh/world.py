@@ -18,7 +18,9 @@ from meshlint.model.values import text
 from meshlint.model.workloads import Workload
 
 if TYPE_CHECKING:
+    from meshlint.mesh.budgets import Budgets
     from meshlint.mesh.injection import Injection, Injector
+    from meshlint.mesh.kustomize import Kustomizations
     from meshlint.mesh.monitoring import Monitoring
     from meshlint.mesh.proxy import EffectiveProxy, Proxies
     from meshlint.mesh.route_timeouts import RouteTimeout
@@ -131,6 +133,20 @@ class World:
         from meshlint.mesh.monitoring import Monitoring
 
         return Monitoring(self.index)
+
+    @cached_property
+    def budgets(self) -> Budgets:
+        """Which PodDisruptionBudget is for what."""
+        from meshlint.mesh.budgets import Budgets
+
+        return Budgets(self.index)
+
+    @cached_property
+    def kustomizations(self) -> Kustomizations:
+        """What the kustomizations of the input say about other files."""
+        from meshlint.mesh.kustomize import Kustomizations
+
+        return Kustomizations(self.index)
 
     @cached_property
     def cluster_domain(self) -> str:

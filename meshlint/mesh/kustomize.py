@@ -1,0 +1,122 @@
+"""What the kustomizations of the input say about other files."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from meshlint.documents import Document, parse
+from meshlint.model.index import Index
+from meshlint.model.resources import Resource
+from meshlint.model.values import get, items, mappings, text
+from meshlint.model.workloads import Workload
+from meshlint.sources import KUSTOMIZATION_NAMES
+from meshlint.text import SourceFile
+
+_PATCH_FIELDS = ("patches", "patchesJson6902", "patchesStrategicMerge")
+
+
+class Kustomizations:
+    """Every kustomization of the input."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    @cached_property
+    def documents(self) -> tuple[Document, ...]:
+        """Their documents, in input order."""
+        return tuple(
+            document
+            for file in self._index.files
+            if posixpath.basename(file.file.path) in KUSTOMIZATION_NAMES
+            for document in file.documents
+        )
+
+    @cached_property
+    def generated(self) -> frozenset[tuple[str, str]]:
+        """Kind and name, without a hash, of each ConfigMap and Secret that one generates."""
+        return frozenset(self._generated())
+
+    def _generated(self) -> Iterator[tuple[str, str]]:
+        for document in self.documents:
+            for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
+                for _, generator in mappings(document.value, key):
+                    name = text(generator, "name")
+                    yield kind, name
+                    prefix = text(document.value, "namePrefix")
+                    suffix = text(document.value, "nameSuffix")
+                    yield kind, f"{prefix}{name}{suffix}"
+
+    @cached_property
+    def _listed(self) -> tuple[frozenset[str], ...]:
+        """Files that are listed together."""
+        return tuple(
+            frozenset(
+                _resolve(document, entry)
+                for key in ("resources", "bases")
+                for entry in items(document.value, key)
+                if isinstance(entry, str)
+            )
+            for document in self.documents
+        )
+
+    def lists(self, resource: Resource) -> bool:
+        """Whether a kustomization lists the file of an object, and may add labels to it."""
+        path = resource.document.file.path
+        return any(path in listed for listed in self._listed)
+
+    def applied_together(self, one: Resource, other: Resource) -> bool:
+        """Whether two objects are sure to be applied at once: of one file or one kustomization."""
+        first, second = one.document.file.path, other.document.file.path
+        if first == second:
+            return True
+        return any(first in listed and second in listed for listed in self._listed)
+
+    # -------------------------------------------------------------------------------- replicas
+
+    def replicas_changed(self, workload: Workload) -> bool:
+        """Whether a kustomization gives a workload, or all that it patches, other replicas."""
+        return workload.name in self._rescaled or (
+            "" in self._rescaled and self.lists(workload.resource)
+        )
+
+    @cached_property
+    def _rescaled(self) -> frozenset[str]:
+        """Names of workloads whose replicas are changed; empty text for a patch of every name."""
+        return frozenset(name for document in self.documents for name in self._changes(document))
+
+    def _changes(self, document: Document) -> Iterator[str]:
+        for _, entry in mappings(document.value, "replicas"):
+            yield text(entry, "name")
+        for field in _PATCH_FIELDS:
+            for entry in items(document.value, field):
+                name = text(entry, "target", "name")
+                for patch in self._patches(document, entry):
+                    if isinstance(patch, list):
+                        if any(text(step, "path") == "/spec/replicas" for step in patch):
+                            yield name
+                    elif get(patch, "spec", "replicas") is not None:
+                        yield name or text(patch, "metadata", "name")
+
+    def _patches(self, document: Document, entry: Any) -> Iterator[Any]:
+        """Values of the documents that an entry of a list of patches holds or names."""
+        inline = entry if isinstance(entry, str) and "\n" in entry else text(entry, "patch")
+        if inline:
+            for found in parse(SourceFile(document.file.path, inline)).documents:
+                yield found.value
+        path = entry if isinstance(entry, str) and not inline else text(entry, "path")
+        if path:
+            for found in self._by_path.get(_resolve(document, path), ()):
+                yield found.value
+
+    @cached_property
+    def _by_path(self) -> Mapping[str, tuple[Document, ...]]:
+        return {
+            posixpath.normpath(file.file.path): tuple(file.documents) for file in self._index.files
+        }
+
+
+def _resolve(document: Document, entry: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(document.file.path), entry))
