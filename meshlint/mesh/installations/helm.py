@@ -476,8 +476,7 @@ def _configured(settings: Settings) -> Any:
     from pathspec import GitIgnoreSpec
 
     specs = [
-        (GitIgnoreSpec.from_lines([entry.path]), entry.chart)
-        for entry in settings.helm_values
+        (GitIgnoreSpec.from_lines([entry.path]), entry.chart) for entry in settings.helm_values
     ]
 
     def chart_of(document: Document) -> Chart | None:

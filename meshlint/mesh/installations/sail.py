@@ -14,10 +14,11 @@ from meshlint.mesh.installations import facts
 from meshlint.mesh.installations.charts import chart_values, render_istiod, render_node_agent
 from meshlint.mesh.installations.detection import detect_version
 from meshlint.mesh.installations.layers import Layer, Layers
+from meshlint.mesh.installations.neighbors import place_of
 from meshlint.mesh.installations.planes import Origin, control_plane, image_settings, is_remote
 from meshlint.mesh.installations.records import ControlPlane, Image, NodeAgent
 from meshlint.mesh.installations.tables import SAIL_PROFILES
-from meshlint.mesh.provenance import Place, Sourced
+from meshlint.mesh.provenance import Sourced
 from meshlint.mesh.settings import Settings
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
@@ -26,6 +27,7 @@ from meshlint.model.values import get, mapping, text
 ISTIO = "sailoperator.io/Istio"
 TAG = "sailoperator.io/IstioRevisionTag"
 DEFAULT_NAMESPACES = {"cni": "istio-cni", "ztunnel": "ztunnel"}
+_NAMESPACE = ("global", "istioNamespace")
 
 # Fields of the charts that the operator's API does not have; it drops them.
 _NOT_IN_API = (("pilot", "pdb"), ("gateways",))
@@ -38,7 +40,7 @@ def read_istios(index: Index, settings: Settings) -> Iterator[ControlPlane]:
 
 
 def _origin(resource: Resource, settings: Settings) -> Origin:
-    place = Place(resource.document, (*resource.path, "spec", "version"))
+    place = place_of(resource, "spec", "version")
     found: Sourced[Any] = (
         Sourced(resource.spec["version"], place)
         if "version" in resource.spec
@@ -49,7 +51,7 @@ def _origin(resource: Resource, settings: Settings) -> Origin:
 
 
 def _values(resource: Resource, profile: str) -> Layers:
-    place = Place(resource.document, (*resource.path, "spec", "values"))
+    place = place_of(resource, "spec", "values")
     known = SAIL_PROFILES.get(profile)
     layers = [Layer(known, None, f"profile {profile} of the operator", opaque=known is None)]
     given = resource.spec.get("values")
@@ -72,7 +74,7 @@ def _without(values: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _profile(resource: Resource) -> Sourced[str | None]:
-    place = Place(resource.document, (*resource.path, "spec", "profile"))
+    place = place_of(resource, "spec", "profile")
     name = text(resource.spec, "profile")
     return (
         Sourced(name, place) if name else Sourced("default", None, "default of the operator", place)
@@ -91,18 +93,22 @@ def revision_of(resource: Resource) -> str:
 def _istio(resource: Resource, settings: Settings) -> ControlPlane:
     origin = _origin(resource, settings)
     profile = _profile(resource)
-    given = _values(resource, str(profile.value))
-    values = chart_values("istiod", origin.version, given, flat=False)
+    revision = revision_of(resource)
     namespace = text(resource.spec, "namespace") or "istio-system"
+    given = _values(resource, str(profile.value)).over(
+        Layer(revision, place_of(resource, "metadata", "name"), mount=("revision",)),
+        Layer(namespace, place_of(resource, "spec", "namespace"), mount=_NAMESPACE),
+    )
+    values = chart_values("istiod", origin.version, given, flat=False)
     return control_plane(
         "sail",
-        Place(resource.document, resource.path),
+        place_of(resource),
         resource,
         origin,
         values=values,
         rendered=None if is_remote(values) else render_istiod(values, origin.version),
         namespace=namespace,
-        revision=revision_of(resource),
+        revision=revision,
         profile=profile,
     )
 
@@ -132,7 +138,7 @@ def _agent(resource: Resource, settings: Settings, chart: Literal["cni", "ztunne
     return NodeAgent(
         form="sail",
         agent="istio-cni" if chart == "cni" else "ztunnel",
-        home=Place(resource.document, resource.path),
+        home=place_of(resource),
         resource=resource,
         version=origin.version,
         version_source=origin.source,
