@@ -35,6 +35,7 @@ from meshlint.mesh.installations.planes import (
     control_plane,
     image_settings,
     is_remote,
+    release_labels,
     revision_name,
 )
 from meshlint.mesh.installations.records import ControlPlane, GatewayProxy, Image, NodeAgent
@@ -264,7 +265,7 @@ class _Operator:
         block = k8s.given("resources")
         if rendered is not None and block is not None:
             rendered = replace(rendered, resources_place=block.place)
-        return control_plane(
+        plane = control_plane(
             "istiooperator",
             Place(self.resource.document, self.resource.path),
             self.resource,
@@ -276,7 +277,9 @@ class _Operator:
             profile=self.profile,
             replica_count=k8s.given("replicaCount"),
             image=self._image("pilot", values, "pilot"),
+            release="istio",
         )
+        return replace(plane, spec=self.spec)
 
     def _pilot_k8s(self) -> Layers:
         k8s = self.spec.at("components", "pilot", "k8s")
@@ -352,6 +355,7 @@ class _Operator:
         self._patch(rendered, k8s, name, "istio-proxy")
         env = facts.env_of(rendered.deployment, proxy)
         labels = {key: str(value) for key, value in mapping(own.value("labels")).items()}
+        pod_labels = {**labels, **_gateway_pod_labels(section, name, self.revision)}
         pod_annotations = k8s.given("podAnnotations") or own.given("podAnnotations")
         annotations = {
             **mapping(own.value("podAnnotations")),
@@ -378,7 +382,7 @@ class _Operator:
                 rendered.deployment, proxy, block.place if block else rendered.resources_place
             ),
             budget=facts.budget_of(rendered.budget, rendered.budget_by),
-            scheduling=facts.scheduling_of(rendered.deployment, labels),
+            scheduling=facts.scheduling_of(rendered.deployment, pod_labels),
             images=(Image("proxy", item.get("hub") or image.hub, item.get("tag") or image.tag),),
             annotations={k: v for k, v in annotations.items() if isinstance(v, str)},
             annotations_place=(
@@ -386,6 +390,7 @@ class _Operator:
             ),
             env=env,
             values=values,
+            component=item,
         )
 
     def _profile_place(self) -> Place:
@@ -494,6 +499,18 @@ def _members(listed: Layers) -> Iterator[Layers]:
         assert found is not None
         place = found.place.below(index) if found.place else None
         yield Layers((Layer(item, place, found.default),), place)
+
+
+def _gateway_pod_labels(section: str, name: str, revision: str) -> dict[str, str]:
+    """Labels that the gateway charts of istioctl add to those of the values."""
+    return {
+        **release_labels(section, "istio"),
+        "istio.io/rev": revision or "default",
+        "service.istio.io/canonical-name": name,
+        "release": "istio",
+        "chart": "gateways",
+        "heritage": "Tiller",
+    }
 
 
 def _profile(profile: Sourced[Any], version: Version, index: Index) -> Iterator[Layer]:

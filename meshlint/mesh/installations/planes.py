@@ -64,6 +64,7 @@ def control_plane(
     profile: Sourced[str | None],
     replica_count: Sourced[Any] | None = None,
     image: Image | None = None,
+    release: str = "",
 ) -> ControlPlane:
     """The record of a control plane; `rendered` is None where no istiod is installed."""
     discovery = container("discovery")
@@ -95,7 +96,7 @@ def control_plane(
         ),
         budget=facts.budget_of(rendered.budget, rendered.budget_by) if rendered else None,
         scheduling=(
-            facts.scheduling_of(rendered.deployment, istiod_labels(values, revision))
+            facts.scheduling_of(rendered.deployment, istiod_labels(values, revision, release))
             if rendered
             else None
         ),
@@ -109,10 +110,24 @@ def control_plane(
     )
 
 
-def istiod_labels(values: Layers, revision: str) -> dict[str, str]:
+def release_labels(name: str, release: str = "") -> dict[str, str]:
+    """Labels that every chart puts on its pods from 1.24 on (`istio.labels` in the templates).
+
+    In older charts nothing selects pods by them, so they are given for every version.
+    """
+    labels = {
+        "app.kubernetes.io/name": name,
+        "app.kubernetes.io/managed-by": "Helm",
+        "app.kubernetes.io/part-of": "istio",
+    }
+    return {**labels, "app.kubernetes.io/instance": release} if release else labels
+
+
+def istiod_labels(values: Layers, revision: str, release: str = "") -> dict[str, str]:
     """Labels of istiod's pods (`templates/deployment.yaml` of the istiod chart)."""
     own = mapping(values.value("pilot", "podLabels"))
     return {
+        **release_labels("istiod", release),
         "app": "istiod",
         "istio.io/rev": revision or "default",
         "istio": "istiod" if revision else "pilot",

@@ -156,6 +156,8 @@ class GatewayProxy:
     """Environment of the proxy container, as far as the input gives it."""
     values: Layers = EMPTY
     """The merged values of the chart, for the forms that have them."""
+    component: Layers = EMPTY
+    """The entry of an IstioOperator's `ingressGateways` or `egressGateways`."""
     class_name: str = ""
     """GatewayClass of an automatic gateway."""
     workload_name: str = ""
@@ -232,6 +234,8 @@ class ControlPlane:
     """The text that the version was read from; None when it is a setting or assumed."""
     chart_version: Sourced[Any] | None = None
     """Version of the chart as an Application, HelmRelease or umbrella chart gives it."""
+    spec: Layers = EMPTY
+    """The merged `spec` of an IstioOperator, its profile included."""
     workload: Resource | None = None
     """The Deployment of istiod, where it stands in the input."""
     webhooks: tuple[Resource, ...] = ()

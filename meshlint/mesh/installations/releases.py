@@ -24,6 +24,7 @@ from meshlint.mesh.installations.planes import (
     control_plane,
     image_settings,
     is_remote,
+    release_labels,
     revision_name,
 )
 from meshlint.mesh.installations.records import (
@@ -90,6 +91,7 @@ def istiod_release(release: Release, settings: Settings) -> ControlPlane:
         or "istio-system",
         revision=revision_name(values.value("revision")),
         profile=_profile(values),
+        release=release.name,
     )
 
 
@@ -100,7 +102,7 @@ def gateway_release(release: Release, settings: Settings) -> GatewayProxy:
     rendered = render_gateway(values, origin.version)
     proxy = container("istio-proxy")
     name = text(values.value("name")) or release.name
-    labels = _gateway_labels(values, name)
+    labels = _gateway_labels(values, name, release.name)
     env = facts.env_of(rendered.deployment, proxy)
     annotations = {
         key: value
@@ -135,14 +137,13 @@ def gateway_release(release: Release, settings: Settings) -> GatewayProxy:
     )
 
 
-def _gateway_labels(values: Layers, name: str) -> dict[str, str]:
+def _gateway_labels(values: Layers, name: str, release: str) -> dict[str, str]:
     """Labels of the gateway's pods (`templates/_helpers.tpl` of the gateway chart)."""
     own = {key: str(value) for key, value in mapping(values.value("labels")).items()}
-    labels = {**own, "sidecar.istio.io/inject": "true"}
+    labels = {**release_labels(name, release), **own, "sidecar.istio.io/inject": "true"}
     if name:
         labels["app"] = own.get("app") or name
         labels["istio"] = own.get("istio") or name.removeprefix("istio-")
-        labels["app.kubernetes.io/name"] = name
     return labels
 
 
