@@ -96,9 +96,11 @@ def autoscaling_disabled(subject: Scaled, world: World, params: Mapping[str, Any
         return
     place = enabled.place
     key = str(place.path[-1]) if place is not None and not place.embedded else ""
-    zero = key in ("autoscaleMin", "autoscaleMax")
+    message = {"autoscaleMin": "zero", "autoscaleMax": "zero"}.get(key, "default")
+    if place is not None and "scaleTargetRef" in place.path:
+        message = "target"
     args = {"name": record_name(subject), "key": key}
-    yield _decided(subject, enabled, args, message="zero" if zero else "default")
+    yield _decided(subject, enabled, args, message=message)
 
 
 def min_replicas_low(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
