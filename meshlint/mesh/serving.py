@@ -21,7 +21,7 @@ def called_containers(index: Index, workload: Workload) -> Sequence[Container]:
         container
         for container in workload.main_containers
         if any(
-            port.get("name") in targets or port.get("containerPort") in targets
+            text(port, "name") in targets or integer(port, "containerPort") in targets
             for _, port in mappings(container.value, "ports")
         )
     ]
