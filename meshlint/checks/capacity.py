@@ -1,0 +1,140 @@
+"""Declared capacity: is there a plan, can it be read, and do the pods carry the planned load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from meshlint.checks.hits import at, listed, there
+from meshlint.findings import Hit
+from meshlint.mesh.capacity import (
+    OUTBOUND_CALLS,
+    RPS_NORMAL,
+    RPS_PEAK,
+    RPS_PER_POD,
+    parse_number,
+)
+from meshlint.mesh.installations.records import GatewayProxy
+from meshlint.mesh.provenance import Place
+from meshlint.mesh.replica_plan import planned, run_by_rollout
+from meshlint.mesh.world import World
+from meshlint.model.values import get
+from meshlint.model.workloads import Workload
+
+_SHOWN = 40
+
+
+def named(subject: Workload | GatewayProxy) -> str:
+    """The workload or gateway as messages call it."""
+    if isinstance(subject, GatewayProxy):
+        kind = "Waypoint" if subject.gateway_class == "waypoint" else "Gateway"
+        return f"{kind} {subject.name}" if subject.name else "The gateway"
+    return str(subject.resource.ref)
+
+
+def quoted(value: str) -> str:
+    """An annotation's value in quotes, cut when it is long."""
+    return f'"{value}"' if len(value) <= _SHOWN else f'"{value[:_SHOWN]}..."'
+
+
+def is_text(place: Place | None) -> bool:
+    """Whether a string stands at a place; annotations of other types are refused as such."""
+    return place is not None and isinstance(get(place.document.value, *place.path), str)
+
+
+def _annotation_place(subject: Workload | GatewayProxy, key: str) -> Place:
+    """Where an annotation that is missing would stand."""
+    if isinstance(subject, GatewayProxy):
+        block = subject.annotations_place
+        return block.below(key) if block is not None else subject.home
+    resource = subject.resource
+    return Place(resource.document, (*resource.path, "metadata", "annotations", key))
+
+
+# -------------------------------------------------------------------------------- declarations
+
+
+def throughput_undeclared(
+    subject: Workload | GatewayProxy, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Workloads of the mesh, and gateways, that do not say what one pod carries."""
+    if subject.kind not in params["kinds"] or run_by_rollout(subject, world):
+        return
+    if RPS_PER_POD in planned(subject, world).declared or _outside_mesh(subject, world):
+        return
+    key = world.settings.annotation_prefix + RPS_PER_POD
+    yield at(
+        _annotation_place(subject, key), {"name": named(subject), "annotation": key}, on_key=True
+    )
+
+
+def _outside_mesh(subject: Workload | GatewayProxy, world: World) -> bool:
+    if isinstance(subject, GatewayProxy):
+        return False
+    injection = world.injection(world.autoscaling.template_of(subject))
+    return injection.answer == "no" and injection.ambient == "no"
+
+
+def number_malformed(
+    subject: Workload | GatewayProxy, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Annotations out of `keys` that are no number, or 0 where that makes no sense.
+
+    What is no string is left to the rule about the type of annotations.
+    """
+    declared = planned(subject, world)
+    for key in params["keys"]:
+        found = declared.declared.get(key)
+        if found is None or found.place is None or not is_text(found.place):
+            continue
+        number = parse_number(found.value)
+        if number is None or (number == 0 and key != OUTBOUND_CALLS):
+            yield at(
+                found.place,
+                {
+                    "key": key,
+                    "found": quoted(found.value),
+                    "range": "of 0 or more" if key == OUTBOUND_CALLS else "above 0",
+                    "example": "2.5" if key == OUTBOUND_CALLS else "250",
+                },
+            )
+
+
+def replica_plan_malformed(
+    subject: Workload | GatewayProxy, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Planned loads that are no number, and peaks below the normal load."""
+    yield from number_malformed(subject, world, {"keys": (RPS_NORMAL, RPS_PEAK)})
+    declared = planned(subject, world)
+    normal, peak = declared.number(RPS_NORMAL), declared.number(RPS_PEAK)
+    if normal is None or peak is None or peak.place is None or peak.value >= normal.value:
+        return
+    yield at(
+        peak.place,
+        {"peak": f"{peak.value:f}", "normal": f"{normal.value:f}"},
+        there(normal.place, "the normal load"),
+        message="inverted",
+    )
+
+
+def replica_plan_undeclared(
+    subject: Workload | GatewayProxy, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Plans that say what one pod carries, and not what all of them have to."""
+    if run_by_rollout(subject, world):
+        return
+    declared = planned(subject, world).declared
+    rate = declared.get(RPS_PER_POD)
+    missing = [key for key in (RPS_NORMAL, RPS_PEAK) if key not in declared]
+    if rate is None or rate.place is None or not missing:
+        return
+    loads = {RPS_NORMAL: "normal", RPS_PEAK: "peak"}
+    yield at(
+        rate.place,
+        {
+            "name": named(subject),
+            "missing": " or ".join(missing),
+            "load": listed([loads[key] for key in missing]),
+        },
+        on_key=True,
+    )
