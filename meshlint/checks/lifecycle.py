@@ -9,7 +9,8 @@ from typing import Any
 from meshlint.checks.hits import at, there
 from meshlint.findings import Hit, Related
 from meshlint.mesh.injection import scalar_text
-from meshlint.mesh.installations.records import ControlPlane, GatewayProxy
+from meshlint.mesh.installations.records import GatewayProxy
+from meshlint.mesh.mesh_config import MeshConfig
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.proxy import grace_period
 from meshlint.mesh.proxy_config import CONFIG_ANNOTATION, annotation_config, parsed_mapping
@@ -108,14 +109,14 @@ def _at_hook(hook: Hook, args: Mapping[str, object], related: tuple[Related, ...
 
 
 def drain_duration_ignored(
-    subject: Workload | GatewayProxy | ControlPlane, world: World, params: Mapping[str, Any]
+    subject: Workload | GatewayProxy | MeshConfig, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """terminationDrainDuration beside the variable that makes the agent ignore it."""
-    if isinstance(subject, ControlPlane):
-        mesh = subject.mesh_config
+    if isinstance(subject, MeshConfig):
+        mesh = subject.config
         duration = mesh.get("defaultConfig", "terminationDrainDuration")
         exits = mesh.get("defaultConfig", "proxyMetadata", DRAIN_UNTIL_IDLE)
-        version = subject.version
+        version = subject.plane.version if subject.plane is not None else world.istio_version
     else:
         version = subject.version if isinstance(subject, GatewayProxy) else world.istio_version
         config = _pod_config(subject)

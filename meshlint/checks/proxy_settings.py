@@ -9,6 +9,7 @@ from meshlint.checks.hits import at, there
 from meshlint.findings import Hit
 from meshlint.mesh.injection import TEMPLATES, scalar_map, scalar_text
 from meshlint.mesh.installations.records import ControlPlane, GatewayProxy
+from meshlint.mesh.mesh_config import MeshConfig
 from meshlint.mesh.ports import AMBIENT_PORTS, SIDECAR_PORTS
 from meshlint.mesh.provenance import Place
 from meshlint.mesh.proxy_config import (
@@ -49,7 +50,7 @@ _STATS_ANNOTATIONS = {
 
 
 def stats_unbounded(
-    subject: Pods | ControlPlane, world: World, params: Mapping[str, Any]
+    subject: Pods | MeshConfig, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """Statistics matchers that include every name."""
     for field, entry, place in _stats_entries(subject):
@@ -57,11 +58,11 @@ def stats_unbounded(
             yield at(place, {"field": field, "entry": entry})
 
 
-def _stats_entries(subject: Pods | ControlPlane) -> Iterator[tuple[str, str, Place]]:
+def _stats_entries(subject: Pods | MeshConfig) -> Iterator[tuple[str, str, Place]]:
     fields = ("inclusionRegexps", "inclusionPrefixes")
-    if isinstance(subject, ControlPlane):
+    if isinstance(subject, MeshConfig):
         for field in fields:
-            found = subject.mesh_config.get("defaultConfig", "proxyStatsMatcher", field)
+            found = subject.config.get("defaultConfig", "proxyStatsMatcher", field)
             for number, entry in enumerate(items(found.value if found is not None else None)):
                 if found is not None and found.place is not None and isinstance(entry, str):
                     yield field, entry, found.place.below(number)
