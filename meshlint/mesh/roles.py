@@ -206,6 +206,7 @@ ROLES: dict[str, Callable[[World], Sequence[Any]]] = {
     "control-plane": lambda world: [p for p in world.installations.control_planes if p.istiod],
     "gateway-proxy": lambda world: world.installations.gateways,
     "node-agent": lambda world: world.installations.node_agents,
+    "base-chart": lambda world: world.installations.base_charts,
     "injection-webhook": _injection_webhook,
     "istio-config": _istio_config,
     "selector-policy": _of_kinds(*SELECTOR_POLICIES),
