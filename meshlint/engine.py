@@ -65,20 +65,20 @@ def enable(
     return EnabledRule(rule, severity or rule.severity, {**rule.defaults, **(params or {})})
 
 
-def reporting(rules: Sequence[EnabledRule]) -> Callable[[str, Any, World], bool]:
-    """Answers, for `World`, whether an enabled rule reports a subject."""
+def reporting(rules: Sequence[EnabledRule]) -> Callable[[str, Any, World], Iterable[Any]]:
+    """Answers, for `World`, what an enabled rule reports of a subject."""
     table = {enabled.rule.id: enabled for enabled in rules}
 
-    def reports(rule_id: str, subject: Any, world: World) -> bool:
+    def hits(rule_id: str, subject: Any, world: World) -> Iterable[Any]:
         enabled = table.get(rule_id)
         if enabled is None:
-            return False
+            return ()
         concern = enabled.rule.concern
         if concern is not None and not world.complete(concern).complete:
-            return False
-        return any(True for _ in enabled.rule.check(subject, world, enabled.params))
+            return ()
+        return enabled.rule.check(subject, world, enabled.params)
 
-    return reports
+    return hits
 
 
 @dataclass(slots=True)

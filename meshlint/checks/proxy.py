@@ -39,12 +39,13 @@ def annotation_set_incomplete(
     proxy = world.proxy(subject)
     if proxy is None or proxy.cause is None or not proxy.annotations:
         return
-    lost = []
+    names, lost = [], []
     switched_off: Place | None = None
     for part, resource in RESOURCE_ANNOTATIONS.values():
         name = key(part, resource)
         if name not in params["required"] or not _is_lost(proxy, part, resource):
             continue
+        names.append(name)
         default = proxy.lost.get(name)
         shown = f" (mesh default {default.value})" if default is not None else ""
         lost.append(f"{RESOURCES[resource]} {_PARTS[part]}{shown}")
@@ -53,7 +54,7 @@ def annotation_set_incomplete(
         present = listed([_short(name) for name in proxy.annotations])
         yield at(
             proxy.cause,
-            {"present": present, "lost": listed(lost)},
+            {"present": present, "lost": listed(lost), "values": names},
             there(switched_off, "a mesh default that is switched off"),
             on_key=True,
         )
@@ -256,7 +257,8 @@ def value_missing(
     if proxy is None or proxy.cause is None or not proxy.resources.missing(part, resource):
         return
     if proxy.annotations:
-        if not world.reports("proxy-annotation-set-incomplete", subject):
+        told = world.hits("proxy-annotation-set-incomplete", subject)
+        if not any(key(part, resource) in hit.args.get("values", ()) for hit in told):
             yield at(proxy.cause, {}, message="annotations", on_key=True)
     elif world.injection(subject).manual:
         yield at(proxy.cause.below("resources", part, resource), {}, on_key=True)

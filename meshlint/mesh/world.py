@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -36,11 +36,11 @@ class World:
         self,
         index: Index,
         settings: Settings,
-        reports: Callable[[str, Any, World], bool] | None = None,
+        hits: Callable[[str, Any, World], Iterable[Any]] | None = None,
     ) -> None:
         self.index: Index = index
         self.settings = settings
-        self._reports = reports
+        self._hits = hits
         self._subjects: dict[str, Sequence[Any]] = {}
         self._infrastructure: dict[Workload, bool] = {}
         self._assumptions: dict[str, Assumption] = {}
@@ -177,4 +177,8 @@ class World:
 
     def reports(self, rule: str, subject: Any) -> bool:
         """Whether another rule is enabled and reports this subject: one defect is said once."""
-        return self._reports is not None and self._reports(rule, subject, self)
+        return any(True for _ in self.hits(rule, subject))
+
+    def hits(self, rule: str, subject: Any) -> Iterable[Any]:
+        """What another rule reports of this subject; nothing where it is not enabled."""
+        return self._hits(rule, subject, self) if self._hits is not None else ()
