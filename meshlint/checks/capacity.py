@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from meshlint.checks.hits import at, listed, there
 from meshlint.findings import Hit
 from meshlint.mesh.capacity import (
+    LOAD_TESTED,
+    LOAD_TESTED_ISTIO,
     OUTBOUND_CALLS,
     RPS_NORMAL,
     RPS_PEAK,
@@ -16,12 +19,20 @@ from meshlint.mesh.capacity import (
 )
 from meshlint.mesh.installations.records import GatewayProxy
 from meshlint.mesh.provenance import Place
-from meshlint.mesh.replica_plan import planned, run_by_rollout
+from meshlint.mesh.replica_plan import (
+    GATEWAY_API_GATEWAY,
+    annotations_with_prefix,
+    planned,
+    run_by_rollout,
+)
 from meshlint.mesh.world import World
+from meshlint.model.resources import Resource
 from meshlint.model.values import get
 from meshlint.model.workloads import Workload
 
 _SHOWN = 40
+_KEYS = (RPS_PER_POD, RPS_NORMAL, RPS_PEAK, OUTBOUND_CALLS, LOAD_TESTED, LOAD_TESTED_ISTIO)
+_LOAD_TEST_KEYS = (LOAD_TESTED, LOAD_TESTED_ISTIO)
 
 
 def named(subject: Workload | GatewayProxy) -> str:
@@ -137,4 +148,61 @@ def replica_plan_undeclared(
             "load": listed([loads[key] for key in missing]),
         },
         on_key=True,
+    )
+
+
+# ------------------------------------------------------------------------------ the annotations
+
+
+def annotation_unknown(
+    subject: Resource | GatewayProxy, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Annotations under the prefix that mean nothing."""
+    for key, _, place in annotations_with_prefix(subject, world):
+        if key not in _KEYS:
+            near = difflib.get_close_matches(key, _KEYS, n=1)
+            args = {
+                "annotation": world.settings.annotation_prefix + key,
+                "hint": f"Did you mean {near[0]}" if near else f"There are {listed(_KEYS)}",
+                "mark": "?" if near else ".",
+            }
+            yield at(place, args, on_key=True)
+
+
+def annotation_misplaced(
+    subject: Resource, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Capacity annotations on objects where nothing looks for them."""
+    found = [
+        (key, place)
+        for key, _, place in annotations_with_prefix(subject, world)
+        if key in _KEYS and not (key in _LOAD_TEST_KEYS and _records_load_tests(subject, world))
+    ]
+    if not found or _declares_capacity(subject, world):
+        return
+    is_gateway = subject.group_kind == "networking.istio.io/Gateway"
+    for key, place in found:
+        message = "load-test" if key in _LOAD_TEST_KEYS else "default"
+        yield at(
+            place,
+            {"key": key, "object": str(subject.ref)},
+            message="gateway" if is_gateway else message,
+            on_key=True,
+        )
+
+
+def _declares_capacity(subject: Resource, world: World) -> bool:
+    """Whether an object is a workload, a Pod somebody owns included, or brings a gateway."""
+    if world.index.workload_of(subject) is not None or subject.group_kind == "core/Pod":
+        return True
+    if subject.group_kind == GATEWAY_API_GATEWAY:
+        return True
+    return any(gateway.resource is subject for gateway in world.installations.gateways)
+
+
+def _records_load_tests(subject: Resource, world: World) -> bool:
+    installations = world.installations
+    return subject.group_kind == "core/Namespace" or any(
+        plane.resource is subject
+        for plane in (*installations.control_planes, *installations.without_control_plane)
     )
