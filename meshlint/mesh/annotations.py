@@ -20,7 +20,7 @@ from meshlint.text import SourceFile
 
 Form = Literal["annotation", "label"]
 
-# Form, name, kinds it is meant for (Pod: templates too), stage, and the check of its value, with `!`
+# Form, name, kinds it is meant for (Pod: templates too), stage, and the check of its value, `!`
 # where injection makes it. Names that Istio itself writes, or that say nothing where they do not
 # belong, are for any kind.
 _TABLE = """

@@ -41,7 +41,7 @@ NAME_OVERRIDE = "gateway.istio.io/name-override"
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
 
 _GATEWAY_CONTROLLER = "istio.io/gateway-controller"
-_WAYPOINT_CONTROLLERS = frozenset(
+WAYPOINT_CONTROLLERS = frozenset(
     {"istio.io/mesh-controller", "istio.io/agentgateway-mesh-controller"}
 )
 _EAST_WEST_CONTROLLER = "istio.io/eastwest-controller"
@@ -128,13 +128,13 @@ def deployment_name(index: Index, gateway: Resource) -> str:
     if isinstance(override, str) and override:
         return override
     controller = controller_of(index, gateway)
-    if controller in _WAYPOINT_CONTROLLERS or controller == _EAST_WEST_CONTROLLER:
+    if controller in WAYPOINT_CONTROLLERS or controller == _EAST_WEST_CONTROLLER:
         return gateway.name
     return f"{gateway.name}-{text(gateway.spec, 'gatewayClassName')}"
 
 
 def _class(controller: str) -> GatewayClass | None:
-    if controller in _WAYPOINT_CONTROLLERS:
+    if controller in WAYPOINT_CONTROLLERS:
         return "waypoint"
     return "east-west" if controller == _EAST_WEST_CONTROLLER else None
 
