@@ -243,13 +243,14 @@ def _configuration(path: str | None) -> Config:
 
 def _settings(config: Config, options: dict[str, Any]) -> Settings:
 
+    kubernetes = _version("--kubernetes-version", options["kubernetes_version"])
     settings = replace(
         config.settings,
         today=_today(options["today"]),
         istio_version=_version("--istio-version", options["istio_version"])
         or config.settings.istio_version,
-        kubernetes_version=_version("--kubernetes-version", options["kubernetes_version"])
-        or config.settings.kubernetes_version,
+        kubernetes_version=kubernetes or config.settings.kubernetes_version,
+        kubernetes_version_given=kubernetes is not None or config.settings.kubernetes_version_given,
     )
     if options["helm_values"]:
         charts = ("base", "default", "istiod", "gateway", "ztunnel", "cni")

@@ -123,6 +123,7 @@ def _config(directory: Path, document: Document) -> Config:
     settings = Settings(
         istio_version=versions["istio-version"],
         kubernetes_version=versions["kubernetes-version"] or NEWEST_KUBERNETES,
+        kubernetes_version_given=versions["kubernetes-version"] is not None,
         root_namespace=value.get("root-namespace"),
         cluster_domain=value.get("cluster-domain"),
         trust_domain=value.get("trust-domain"),

@@ -26,6 +26,8 @@ class Settings:
 
     istio_version: Version | None = None
     kubernetes_version: Version = NEWEST_KUBERNETES
+    kubernetes_version_given: bool = False
+    """Whether somebody has said which Kubernetes is meant."""
     root_namespace: str | None = None
     cluster_domain: str | None = None
     trust_domain: str | None = None

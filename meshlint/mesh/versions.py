@@ -142,3 +142,15 @@ def proxy_load(version: Version, rows: Sequence[ProxyLoad] = PROXY_LOAD) -> Prox
         if version.at_least(row.since):
             found = row
     return found
+
+
+# Istio documentation, supported releases; istioctl/pkg/install/k8sversion of each release.
+KUBERNETES_MINIMUM = (
+    ("1.20", "1.25"),
+    ("1.22", "1.26"),
+    ("1.24", "1.28"),
+    ("1.25", "1.29"),
+    ("1.28", "1.30"),
+    ("1.30", "1.32"),
+)
+"""Istio minor, and the oldest Kubernetes minor that it and later ones support."""
