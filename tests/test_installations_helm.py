@@ -177,7 +177,8 @@ def test_a_chart_may_install_no_istiod() -> None:
 
 def test_the_revision_and_its_tags() -> None:
     found = istiod("revision: canary\nrevisionTags: [prod, 3]\npilot: {}\n")
-    assert (found.revision, found.tags) == ("canary", {"prod"})
+    assert found.revision == "canary"
+    assert found.tags == {"prod"}
     assert istiod("revision: default\npilot: {}\n").revision == ""
 
 

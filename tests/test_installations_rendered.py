@@ -225,7 +225,8 @@ webhooks: []
     canary = ISTIOD.replace("istio.io/rev: default", "istio.io/rev: canary")
     found = installations({"a.yaml": ISTIOD, "b.yaml": canary, "c.yaml": webhooks[4:]})
     default, second = found.control_planes
-    assert (default.tags, second.tags) == ({"default"}, {"prod"})
+    assert default.tags == {"default"}
+    assert second.tags == {"prod"}
     assert [hook.name for hook in second.webhooks] == [
         "istio-sidecar-injector-canary",
         "istio-revision-tag-prod",
