@@ -127,25 +127,28 @@ def serves(world: World, workload: Workload) -> bool:
     )
 
 
+def _with_template(world: World) -> Sequence[Workload]:
+    # A Rollout may leave its template to a Deployment, which then is looked at.
+    return [w for w in world.subjects("application-workload") if w.template]
+
+
 def _injected(world: World) -> Sequence[Workload]:
-    return [
-        w
-        for w in world.subjects("application-workload")
-        if world.injection(w).answer in ("yes", "intended")
-    ]
+    return [w for w in _with_template(world) if _gets_sidecar(world, w)]
+
+
+def _gets_sidecar(world: World, workload: Workload) -> bool:
+    return world.injection(workload).answer in ("yes", "intended")
 
 
 def _ambient(world: World) -> Sequence[Workload]:
-    return [
-        w for w in world.subjects("application-workload") if world.injection(w).mode == "ambient"
-    ]
+    return [w for w in _with_template(world) if world.injection(w).mode == "ambient"]
 
 
 def _mesh_workload(world: World) -> Sequence[Workload]:
     return [
         w
-        for w in world.subjects("application-workload")
-        if world.injection(w).answer in ("yes", "intended") or world.injection(w).mode == "ambient"
+        for w in _with_template(world)
+        if _gets_sidecar(world, w) or world.injection(w).mode == "ambient"
     ]
 
 
