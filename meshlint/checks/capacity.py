@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from meshlint.checks.hits import at, listed, there
-from meshlint.findings import Hit
+from meshlint.findings import Hit, Related
 from meshlint.mesh.capacity import (
     LOAD_TESTED,
     LOAD_TESTED_ISTIO,
@@ -18,10 +19,13 @@ from meshlint.mesh.capacity import (
     parse_number,
 )
 from meshlint.mesh.installations.records import GatewayProxy
-from meshlint.mesh.provenance import Place
+from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.replica_plan import (
     GATEWAY_API_GATEWAY,
+    Plan,
+    Pods,
     annotations_with_prefix,
+    plan,
     planned,
     run_by_rollout,
 )
@@ -46,6 +50,14 @@ def named(subject: Workload | GatewayProxy) -> str:
 def quoted(value: str) -> str:
     """An annotation's value in quotes, cut when it is long."""
     return f'"{value}"' if len(value) <= _SHOWN else f'"{value[:_SHOWN]}..."'
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"
+
+
+def _pods(count: int) -> str:
+    return "1 pod" if count == 1 else f"{count} pods"
 
 
 def is_text(place: Place | None) -> bool:
@@ -122,7 +134,7 @@ def replica_plan_malformed(
         return
     yield at(
         peak.place,
-        {"peak": f"{peak.value:f}", "normal": f"{normal.value:f}"},
+        {"peak": _plain(peak.value), "normal": _plain(normal.value)},
         there(normal.place, "the normal load"),
         message="inverted",
     )
@@ -206,3 +218,92 @@ def _records_load_tests(subject: Resource, world: World) -> bool:
         plane.resource is subject
         for plane in (*installations.control_planes, *installations.without_control_plane)
     )
+
+
+# ------------------------------------------------------------------------- the load and the pods
+
+
+def _overload(
+    found: Plan, carried: Decimal, args: Mapping[str, object], related: tuple[Related, ...]
+) -> Hit:
+    """A hit on the annotation with a load, of which the pods carry less."""
+    assert found.load.place is not None, "a load is never a default"
+    numbers = {
+        "load": _plain(found.load.value),
+        "rate": _plain(found.per_pod),
+        "capacity": _plain(carried),
+    }
+    return at(found.load.place, {**numbers, **args}, related)
+
+
+def _bound(count: Sourced[int], pods: Pods, word: str) -> tuple[Related, ...]:
+    """The place that decides on the fewest or most pods."""
+    text = f"{word} {_pods(count.value)}" if pods.scaled else _pods(count.value)
+    origin = f" ({count.default})" if count.is_default and count.default else ""
+    return there(count.anchor, text + origin)
+
+
+def peak_above_capacity(
+    subject: Workload | GatewayProxy, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Peaks that the largest number of pods does not carry."""
+    found = plan(subject, world, RPS_PEAK)
+    if found is None:
+        return
+    headroom = Decimal(str(params["headroom"]))
+    usable = found.per_pod * (1 - headroom)
+    most = found.pods.maximum
+    if usable > 0 and found.load.value > most.value * usable:
+        count = _pods(most.value)
+        args = {
+            "name": named(subject),
+            "has": f"scales to {count} at most" if found.pods.scaled else f"runs {count}",
+            "needed": _pods(found.needed(usable)),
+            "headroom": f" with {_plain(headroom * 100)}% of each kept free" if headroom else "",
+        }
+        related = _bound(most, found.pods, "at most")
+        yield _overload(found, most.value * usable, args, related)
+
+
+def normal_above_minimum(
+    subject: Workload | GatewayProxy, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Normal loads that the smallest number of pods does not carry."""
+    found = plan(subject, world, RPS_NORMAL)
+    if found is None:
+        return
+    fewest = found.pods.minimum
+    carried = fewest.value * found.per_pod
+    if found.load.value > carried:
+        count = _pods(fewest.value)
+        args = {
+            "name": named(subject),
+            "has": f"may shrink to {count}" if found.pods.scaled else f"runs {count}",
+            "needed": _pods(found.needed()),
+        }
+        yield _overload(found, carried, args, _bound(fewest, found.pods, "at least"))
+
+
+def peak_above_zone_loss_capacity(
+    subject: Workload | GatewayProxy, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Peaks that all pods carry, but not those that are left when one zone is lost."""
+    zones = params["zones"]
+    found = plan(subject, world, RPS_PEAK)
+    if found is None or zones < 2:
+        return
+    most = found.pods.maximum
+    left = most.value * (zones - 1) // zones
+    carried = left * found.per_pod
+    if not carried < found.load.value <= most.value * found.per_pod:
+        return
+    if world.reports("peak-load-above-capacity", subject):
+        return
+    args = {
+        "name": named(subject),
+        "zones": zones,
+        "left": left,
+        "most": _pods(most.value),
+        "needed": -(-found.needed() * zones // (zones - 1)),
+    }
+    yield _overload(found, carried, args, _bound(most, found.pods, "at most"))

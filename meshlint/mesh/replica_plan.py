@@ -12,7 +12,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any
 
 from meshlint.mesh.budgets import sure_pods
-from meshlint.mesh.capacity import Capacity, gateway_capacity, workload_capacity
+from meshlint.mesh.capacity import RPS_PER_POD, Capacity, gateway_capacity, workload_capacity
 from meshlint.mesh.installations.records import GatewayProxy
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.model.resources import Resource
@@ -81,6 +81,8 @@ class Pods:
 
     minimum: Sourced[int]
     maximum: Sourced[int]
+    scaled: bool
+    """Whether an autoscaler chooses between the two; otherwise they are one fixed number."""
 
 
 def pods_of(subject: Workload | GatewayProxy, world: World) -> Pods | None:
@@ -101,27 +103,49 @@ def pods_of(subject: Workload | GatewayProxy, world: World) -> Pods | None:
         return Pods(
             Sourced(found.minimum, Place(scaler.document, scaler.minimum_path)),
             Sourced(found.maximum, Place(scaler.document, scaler.maximum_path)),
+            scaled=True,
         )
     if found.maximum == 0:
         return None
     fixed = Sourced(found.maximum, Place(document, (*subject.resource.path, "spec", "replicas")))
-    return Pods(fixed, fixed)
+    return Pods(fixed, fixed, scaled=False)
 
 
 def _gateway_pods(gateway: GatewayProxy, world: World) -> Pods | None:
     low, high = gateway.minimum, gateway.maximum
     if low is None or high is None or low.value is None or high.value is None:
         return None
-    scaled = gateway.autoscaling.enabled
-    if high.value == 0 and not (scaled is not None and scaled.value):
+    scaled = gateway.autoscaling.enabled is not None and gateway.autoscaling.enabled.value
+    if high.value == 0 and not scaled:
         return None
     workload = world.index.workload_of(gateway.resource) if gateway.resource is not None else None
     if workload is not None and sure_pods(workload, world) is None:
         return None
     fewest, most = low.value, high.value
-    return Pods(low.map(lambda _: fewest), high.map(lambda _: most))
+    return Pods(low.map(lambda _: fewest), high.map(lambda _: most), scaled)
 
 
-def pods_needed(load: Decimal, per_pod: Decimal) -> Decimal:
-    """The number of pods that a load takes; `per_pod` is above 0."""
-    return (load / per_pod).to_integral_value(ROUND_CEILING)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A planned load beside what carries it, in requests per second."""
+
+    load: Sourced[Decimal]
+    per_pod: Decimal
+    pods: Pods
+
+    def needed(self, per_pod: Decimal | None = None) -> int:
+        """The number of pods that the load takes."""
+        return int((self.load.value / (per_pod or self.per_pod)).to_integral_value(ROUND_CEILING))
+
+
+def plan(subject: Workload | GatewayProxy, world: World, key: str) -> Plan | None:
+    """The plan for the load that the annotation `key` declares.
+
+    None where a part of it is missing or not known, and for what a Rollout speaks for.
+    """
+    declared = planned(subject, world)
+    load, per_pod = declared.number(key), declared.number(RPS_PER_POD)
+    if load is None or per_pod is None or run_by_rollout(subject, world):
+        return None
+    pods = pods_of(subject, world)
+    return Plan(load, per_pod.value, pods) if pods is not None else None
