@@ -1,20 +1,28 @@
-"""Whether workloads take plain text, mTLS, or both.
+"""Whether workloads take plain text, mTLS, or both, and what their clients send.
 
-Source: Istio API, PeerAuthentication: the port's mode wins over that of the selecting policy, that
-over the namespace's, that over the mesh's; UNSET inherits.
+Sources: Istio API, PeerAuthentication: the port's mode wins over that of the selecting policy, that
+over the namespace's, that over the mesh's; UNSET inherits. DestinationRule: `tls` of a subset or
+port stands for itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
+from meshlint.findings import Path
+from meshlint.mesh.policies import is_exported
 from meshlint.mesh.provenance import Place, Sourced
+from meshlint.mesh.route_timeouts import service_of_host
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_labels
-from meshlint.model.values import get, mapping
+from meshlint.model.values import get, items, mapping, mappings, text
 from meshlint.model.workloads import Workload
+
+if TYPE_CHECKING:
+    from meshlint.mesh.world import World
 
 PEER_AUTHENTICATION = "security.istio.io/PeerAuthentication"
 
@@ -83,3 +91,146 @@ def _mode(policy: Resource, *path: str | int) -> Sourced[Mode] | None:
     written = get(policy.spec, *path, "mode")
     place = Place(policy.document, (*policy.path, "spec", *path, "mode"))
     return next((Sourced(mode, place) for mode in MODES if written == mode), None)
+
+
+def strict_policy(index: Index, namespace: str) -> Resource | None:
+    """A PeerAuthentication without selector that makes a namespace take mTLS alone.
+
+    In the root namespace it holds for the whole mesh.
+    """
+    strict = (p for p in _of_namespace(index, namespace) if get(p.spec, "mtls", "mode") == "STRICT")
+    return next(strict, None)
+
+
+# --------------------------------------------------------------------------------------- clients
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTls:
+    """One `tls` block of a DestinationRule; `path` leads to it from the root of the document."""
+
+    path: Path
+    value: dict[str, Any]
+    scope: str
+    """Plain words for what it holds for."""
+
+    @property
+    def mode(self) -> str:
+        return text(self.value, "mode")
+
+    @property
+    def verifies_server(self) -> bool:
+        """Whether the mode is one in which the block itself says whom to trust."""
+        return self.mode in ("SIMPLE", "MUTUAL")
+
+
+def client_tls(rule: Resource) -> Iterator[ClientTls]:
+    """Every `tls` block of a DestinationRule: for the host, its subsets, and ports of either."""
+    top = (*rule.path, "spec", "trafficPolicy")
+    yield from _tls_of(mapping(rule.spec, "trafficPolicy"), top, "")
+    for at, subset in mappings(rule.spec, "subsets"):
+        path = (*rule.path, "spec", "subsets", at, "trafficPolicy")
+        name = f"subset {text(subset, 'name')}"
+        yield from _tls_of(mapping(subset, "trafficPolicy"), path, name)
+
+
+def _tls_of(policy: dict[str, Any], path: Path, subset: str) -> Iterator[ClientTls]:
+    if mapping(policy, "tls"):
+        yield ClientTls((*path, "tls"), mapping(policy, "tls"), subset or "all ports")
+    for at, entry in mappings(policy, "portLevelSettings"):
+        if mapping(entry, "tls"):
+            port = f"port {get(entry, 'port', 'number')}"
+            scope = f"{port} of {subset}" if subset else port
+            yield ClientTls((*path, "portLevelSettings", at, "tls"), mapping(entry, "tls"), scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """What a host stands for in the input."""
+
+    services: tuple[Resource, ...]
+    entries: tuple[Resource, ...]
+    """ServiceEntry objects."""
+
+    def __bool__(self) -> bool:
+        return bool(self.services or self.entries)
+
+
+def servers_of(world: World, host: str, namespace: str) -> Servers:
+    """Services and ServiceEntries that a host of a rule in a namespace stands for."""
+    entries = tuple(
+        entry
+        for entry in world.index.of_kind("networking.istio.io/ServiceEntry")
+        if is_exported(entry, namespace)
+        and any(_meet(host, name) for name in items(entry.spec, "hosts"))
+    )
+    if host.startswith("*"):
+        ending = host[1:]
+        services = tuple(
+            service
+            for service in world.index.of_kind("core/Service")
+            if f"{service.name}.{service.namespace}.svc.{world.cluster_domain}".endswith(ending)
+            and is_exported(service, namespace)
+        )
+        return Servers(services, entries)
+    target = service_of_host(host, namespace, world.cluster_domain)
+    found = world.index.find("core/Service", *target) if target is not None else None
+    return Servers((found,) if found is not None else (), entries)
+
+
+def _meet(one: str, other: Any) -> bool:
+    """Whether two hosts, either of which may begin with a wildcard, have a name in common."""
+    if not isinstance(other, str):
+        return False
+    if one.startswith("*") and other.startswith("*"):
+        return one[1:].endswith(other[1:]) or other[1:].endswith(one[1:])
+    if one.startswith("*"):
+        return other.endswith(one[1:])
+    return one == other or (other.startswith("*") and one.endswith(other[1:]))
+
+
+def may_speak_mtls(world: World, servers: Servers) -> Resource | None:
+    """A server that is in the mesh, or not known to be outside; None where all are outside."""
+    for entry in servers.entries:
+        if text(entry.spec, "location") == "MESH_INTERNAL":
+            return entry
+    for service in servers.services:
+        pods = world.index.workloads_with_labels(
+            service.namespace, mapping(service.spec, "selector")
+        )
+        for workload in pods:
+            injection = world.injection(workload)
+            if injection.answer != "no" or injection.ambient != "no":
+                return service
+    return None
+
+
+def gateway_routes_to(world: World, host: str, namespace: str) -> Resource | None:
+    """A route of a gateway that leads to a host, so that the gateway is what calls it."""
+    wanted = _same_host(world, host, namespace)
+    for route in world.index.of_kind("networking.istio.io/VirtualService"):
+        if not any(gateway != "mesh" for gateway in items(route.spec, "gateways")):
+            continue
+        for use in ("http", "tls", "tcp"):
+            for _, entry in mappings(route.spec, use):
+                for _, target in mappings(entry, "route"):
+                    name = text(target, "destination", "host")
+                    if name and _meet(host, name):
+                        return route
+                    if name and _same_host(world, name, route.namespace) == wanted:
+                        return route
+    for kind in ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"):
+        for route in world.index.of_kind(f"gateway.networking.k8s.io/{kind}"):
+            parents = (get(p, "kind") for _, p in mappings(route.spec, "parentRefs"))
+            if not any(parent in (None, "Gateway") for parent in parents):
+                continue
+            for _, entry in mappings(route.spec, "rules"):
+                for _, target in mappings(entry, "backendRefs"):
+                    inside = text(target, "namespace") or route.namespace
+                    if _same_host(world, text(target, "name"), inside) == wanted:
+                        return route
+    return None
+
+
+def _same_host(world: World, host: str, namespace: str) -> object:
+    return service_of_host(host, namespace, world.cluster_domain) or host
