@@ -139,7 +139,11 @@ def loaded_proxy(subject: Workload | GatewayProxy, world: World) -> LoadedProxy 
             figure=proxy_load(subject.version, rows),
             version=subject.version,
         )
-    load = workload_capacity(subject, prefix).sidecar_load
+    declared = dict(workload_capacity(subject, prefix).declared)
+    rollout = world.autoscaling.rollout_of(subject)
+    if rollout is not None:
+        declared.update(workload_capacity(rollout, prefix).declared)
+    load = Capacity(declared).sidecar_load
     proxy = world.proxy(subject) if load is not None else None
     if load is None or proxy is None:
         return None
