@@ -25,8 +25,10 @@ from meshlint.mesh.replica_plan import (
     Plan,
     Pods,
     annotations_with_prefix,
+    guarantees,
     plan,
     planned,
+    rollout_loss,
     run_by_rollout,
 )
 from meshlint.mesh.world import World
@@ -307,3 +309,64 @@ def peak_above_zone_loss_capacity(
         "needed": -(-found.needed() * zones // (zones - 1)),
     }
     yield _overload(found, carried, args, _bound(most, found.pods, "at most"))
+
+
+def rollout_below_normal(
+    subject: Workload, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Rollouts that leave less than the normal load takes, of pods that carried it before."""
+    found = plan(subject, world, RPS_NORMAL)
+    if found is None or subject.resource.group_kind != "apps/Deployment":
+        return
+    fewest = found.pods.minimum
+    lost = rollout_loss(subject.resource, fewest.value)
+    if lost is None or lost.place is None:
+        return
+    left = fewest.value - lost.value
+    if not left * found.per_pod < found.load.value <= fewest.value * found.per_pod:
+        return
+    written = get(subject.resource.document.value, *lost.place.path)
+    yield at(
+        lost.place,
+        {
+            "lost": lost.value,
+            "pods": _pods(fewest.value),
+            "all": "the only pod" if fewest.value == 1 else f"all {fewest.value} pods",
+            "unavailable": "25%, the default" if written is None else written,
+            "left": left,
+            "capacity": _plain(left * found.per_pod),
+            "load": _plain(found.load.value),
+        },
+        (
+            *there(found.load.place, "the normal load"),
+            *(_bound(fewest, found.pods, "at least") if found.pods.scaled else ()),
+        ),
+        message="recreate" if written == "Recreate" else "default",
+    )
+
+
+def budget_below_normal(
+    subject: Workload | GatewayProxy, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Budgets that let a node drain take more pods than the normal load can spare."""
+    found = plan(subject, world, RPS_NORMAL)
+    if found is None:
+        return
+    fewest = found.pods.minimum
+    if found.load.value > fewest.value * found.per_pod:
+        return
+    for kept in guarantees(subject, world, fewest.value):
+        carried = kept.pods * found.per_pod
+        if carried < found.load.value:
+            args = {
+                "name": named(subject),
+                "left": kept.pods,
+                "pods": _pods(fewest.value),
+                "field": kept.field,
+                "value": kept.value,
+            }
+            budget = there(kept.place, f"the budget has {kept.field} {kept.value}")
+            yield _overload(
+                found, carried, args, (*budget, *_bound(fewest, found.pods, "at least"))
+            )
+            return

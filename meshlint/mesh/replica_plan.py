@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any
 
+from meshlint.findings import Path
 from meshlint.mesh.budgets import sure_pods
 from meshlint.mesh.capacity import RPS_PER_POD, Capacity, gateway_capacity, workload_capacity
 from meshlint.mesh.installations.records import GatewayProxy
 from meshlint.mesh.provenance import Place, Sourced
+from meshlint.model.counts import is_zero, pod_count
 from meshlint.model.resources import Resource
-from meshlint.model.values import mapping
+from meshlint.model.values import get, mapping
 from meshlint.model.workloads import Workload
 
 if TYPE_CHECKING:
@@ -149,3 +151,83 @@ def plan(subject: Workload | GatewayProxy, world: World, key: str) -> Plan | Non
         return None
     pods = pods_of(subject, world)
     return Plan(load, per_pod.value, pods) if pods is not None else None
+
+
+# ------------------------------------------------------------------ pods that are away for a while
+
+_ROLLING_UPDATE: Path = ("spec", "strategy", "rollingUpdate")
+
+
+def rollout_loss(deployment: Resource, pods: int) -> Sourced[int] | None:
+    """How many of its pods a rollout of a Deployment may take away before new ones are ready.
+
+    None for a strategy that the API server refuses, or that cannot be read. Source:
+    ResolveFenceposts of the Deployment controller: without a surge at least one pod goes.
+    """
+    document, root = deployment.document, deployment.path
+    kind = get(deployment.value, "spec", "strategy", "type")
+    if kind == "Recreate":
+        return Sourced(pods, Place(document, (*root, "spec", "strategy", "type")))
+    if kind not in (None, "RollingUpdate"):
+        return None
+    written = {
+        name: get(deployment.value, *_ROLLING_UPDATE, name)
+        for name in ("maxUnavailable", "maxSurge")
+    }
+    if all(is_zero(value) for value in written.values()):
+        return None
+    lost, extra = (
+        pod_count("25%" if value is None else value, pods, round_up=name == "maxSurge")
+        for name, value in written.items()
+    )
+    if lost is None or extra is None:
+        return None
+    place = Place(document, (*root, *_ROLLING_UPDATE, "maxUnavailable"))
+    return Sourced(min(pods, lost or (0 if extra else 1)), place)
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """What a PodDisruptionBudget keeps running; `field` and `value` as the budget has them."""
+
+    pods: int
+    field: str
+    value: Any
+    place: Place | None
+
+
+def guarantees(subject: Workload | GatewayProxy, world: World, pods: int) -> Iterator[Guarantee]:
+    """What each budget for these pods alone keeps of a number of them.
+
+    Source: the disruption controller, which rounds percentages up.
+    """
+    for least, most in _budgets(subject, world):
+        if least.value is not None:
+            kept = pod_count(least.value, pods, round_up=True)
+            if kept is not None:
+                yield Guarantee(min(kept, pods), "minAvailable", least.value, least.anchor)
+        elif most.value is not None:
+            lost = pod_count(most.value, pods, round_up=True)
+            if lost is not None:
+                yield Guarantee(max(pods - lost, 0), "maxUnavailable", most.value, most.anchor)
+
+
+def _budgets(
+    subject: Workload | GatewayProxy, world: World
+) -> Iterator[tuple[Sourced[Any], Sourced[Any]]]:
+    """minAvailable and maxUnavailable of each budget."""
+    if isinstance(subject, GatewayProxy):
+        budget = subject.budget.value if subject.budget is not None else None
+        if budget is not None:
+            yield budget.min_available, budget.max_unavailable
+        return
+    template = world.autoscaling.template_of(subject)
+    for resource in world.budgets.of(template):
+        # Of a budget for several workloads none is sure of a share.
+        if list(world.budgets.selected(resource)) == [template]:
+            spec = Place(resource.document, (*resource.path, "spec"))
+            least, most = (
+                Sourced(resource.spec.get(name), spec.below(name))
+                for name in ("minAvailable", "maxUnavailable")
+            )
+            yield least, most
