@@ -10,7 +10,7 @@ from meshlint.checks.hits import at, there
 from meshlint.findings import Hit
 from meshlint.mesh.capacity import LoadedProxy, loaded_proxy
 from meshlint.mesh.installations.records import ControlPlane, GatewayProxy
-from meshlint.mesh.provenance import Place, Sourced
+from meshlint.mesh.provenance import Sourced
 from meshlint.mesh.world import World
 from meshlint.model.quantity import format_cpu, format_memory, parse_quantity
 from meshlint.model.workloads import Workload
@@ -55,6 +55,7 @@ def cpu_below_load(
     if given is None or amount is None or need <= amount:
         return
     yield _below(
+        subject,
         proxy,
         given,
         {
@@ -86,6 +87,7 @@ def memory_below_load(
     need = base + proxy.load.value / 1000 * configured
     if need > amount:
         yield _below(
+            subject,
             proxy,
             limit,
             {
@@ -110,6 +112,7 @@ def workers_below_load(
     need = (proxy.load.value / 1000 * figure[0]).to_integral_value(ROUND_CEILING)
     if workers.value < need:
         yield _below(
+            subject,
             proxy,
             workers,
             {
@@ -121,8 +124,13 @@ def workers_below_load(
         )
 
 
-def _below(proxy: LoadedProxy, given: Sourced[Any], args: Mapping[str, object]) -> Hit:
-    """A hit on the value where its own object sets it, else on the annotation with the load."""
+def _below(
+    subject: Workload | GatewayProxy,
+    proxy: LoadedProxy,
+    given: Sourced[Any],
+    args: Mapping[str, object],
+) -> Hit:
+    """A hit on the value where the subject itself sets it, else on the annotation with the load."""
     declared = proxy.load.place
     assert declared is not None, "a load is never a default"
     args = {
@@ -131,13 +139,9 @@ def _below(proxy: LoadedProxy, given: Sourced[Any], args: Mapping[str, object]) 
         "load": _plain(proxy.load.value),
         "origin": f" ({given.default})" if given.is_default and given.default else "",
     }
-    if given.place is not None and _same_object(given.place, declared):
+    if given.place is not None and given.place.document is _document(subject):
         return at(given.place, args, there(declared, "the declared load"))
     return at(declared, args, there(given.place, f"{given.value} is set here"))
-
-
-def _same_object(one: Place, other: Place) -> bool:
-    return one.document is other.document
 
 
 # ----------------------------------------------------------------------------------- concurrency
@@ -212,5 +216,5 @@ def _mesh_wide(value: Sourced[Any] | None, world: World) -> bool:
     )
 
 
-def _document(subject: Workload | ControlPlane) -> object:
-    return subject.document if isinstance(subject, ControlPlane) else subject.resource.document
+def _document(subject: Workload | ControlPlane | GatewayProxy) -> object:
+    return subject.resource.document if isinstance(subject, Workload) else subject.document

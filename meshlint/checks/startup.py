@@ -12,7 +12,7 @@ from meshlint.mesh.injection import scalar_text
 from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.mtls import mtls_mode, namespace_mode
 from meshlint.mesh.provenance import Place
-from meshlint.mesh.proxy import native_of
+from meshlint.mesh.proxy import EffectiveProxy, native_of
 from meshlint.mesh.proxy_config import CONFIG_ANNOTATION, annotation_config
 from meshlint.mesh.route_timeouts import service_of_host
 from meshlint.mesh.shutdown import DRAIN_MINIMUM, DRAIN_UNTIL_IDLE
@@ -78,7 +78,7 @@ def native_setting_moot(
     config = annotation_config(subject)
     if proxy is None or proxy.native is None or not proxy.native.value:
         return
-    if config is None or config.place is None:
+    if config is None or config.place is None or _assumed(proxy, world):
         return
     fields = [name for name in _MOOT if config.value.get(name) is not None]
     variables = get(config.value, "proxyMetadata")
@@ -90,6 +90,14 @@ def native_setting_moot(
             there(proxy.native.place, "the sidecar is native"),
             on_key=True,
         )
+
+
+def _assumed(proxy: EffectiveProxy, world: World) -> bool:
+    """Whether native sidecars are only those of the newest versions, of which nothing is said."""
+    settings = world.settings
+    said = settings.native_sidecars is not None or settings.istio_version is not None
+    stated = proxy.native is not None and proxy.native.place is not None
+    return proxy.plane is None and not said and not stated
 
 
 def proxy_hook_lost(
