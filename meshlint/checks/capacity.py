@@ -62,6 +62,10 @@ def _pods(count: int) -> str:
     return "1 pod" if count == 1 else f"{count} pods"
 
 
+def _origin(value: Sourced[Any]) -> str:
+    return f", {value.default}" if value.is_default and value.default else ""
+
+
 def is_text(place: Place | None) -> bool:
     """Whether a string stands at a place; annotations of other types are refused as such."""
     return place is not None and isinstance(get(place.document.value, *place.path), str)
@@ -241,8 +245,7 @@ def _overload(
 def _bound(count: Sourced[int], pods: Pods, word: str) -> tuple[Related, ...]:
     """The place that decides on the fewest or most pods."""
     text = f"{word} {_pods(count.value)}" if pods.scaled else _pods(count.value)
-    origin = f" ({count.default})" if count.is_default and count.default else ""
-    return there(count.anchor, text + origin)
+    return there(count.anchor, text + _origin(count))
 
 
 def peak_above_capacity(
@@ -363,9 +366,10 @@ def budget_below_normal(
                 "left": kept.pods,
                 "pods": _pods(fewest.value),
                 "field": kept.field,
-                "value": kept.value,
+                "value": kept.value.value,
+                "origin": _origin(kept.value),
             }
-            budget = there(kept.place, f"the budget has {kept.field} {kept.value}")
+            budget = there(kept.value.anchor, f"{kept.field} of the budget: {kept.value.value}")
             yield _overload(
                 found, carried, args, (*budget, *_bound(fewest, found.pods, "at least"))
             )

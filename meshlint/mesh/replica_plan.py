@@ -188,12 +188,11 @@ def rollout_loss(deployment: Resource, pods: int) -> Sourced[int] | None:
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """What a PodDisruptionBudget keeps running; `field` and `value` as the budget has them."""
+    """What a PodDisruptionBudget keeps running, and the field of it that says so."""
 
     pods: int
     field: str
-    value: Any
-    place: Place | None
+    value: Sourced[Any]
 
 
 def guarantees(subject: Workload | GatewayProxy, world: World, pods: int) -> Iterator[Guarantee]:
@@ -205,11 +204,11 @@ def guarantees(subject: Workload | GatewayProxy, world: World, pods: int) -> Ite
         if least.value is not None:
             kept = pod_count(least.value, pods, round_up=True)
             if kept is not None:
-                yield Guarantee(min(kept, pods), "minAvailable", least.value, least.anchor)
+                yield Guarantee(min(kept, pods), "minAvailable", least)
         elif most.value is not None:
             lost = pod_count(most.value, pods, round_up=True)
             if lost is not None:
-                yield Guarantee(max(pods - lost, 0), "maxUnavailable", most.value, most.anchor)
+                yield Guarantee(max(pods - lost, 0), "maxUnavailable", most)
 
 
 def _budgets(
