@@ -704,6 +704,7 @@ _NAMES = {
 _COMPOSE_NAME = re.compile(r"^(?:docker-)?compose(?:[-_.].*)?\.ya?ml$")
 _PLACES = (
     (re.compile(r"(?:^|/)\.github/workflows/[^/]+$"), "GitHub workflow"),
+    (re.compile(r"(?:^|/)helm-profiles/[^/]+$"), "profile of Istio's charts"),
     (re.compile(r"(?:^|/)\.github/"), "configuration of GitHub"),
     (re.compile(r"(?:^|/)\.gitlab/"), "GitLab CI pipeline"),
     (re.compile(r"(?:^|/)\.(?:circleci|buildkite|semaphore|drone)/"), "CI pipeline"),

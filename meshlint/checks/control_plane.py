@@ -123,6 +123,8 @@ def discovery_unscoped(
     """istiod that watches many namespaces with which the mesh has nothing to do."""
     if not subject.known or items(subject.config.value("discoverySelectors")):
         return
+    if subject.plane is not None and not subject.plane.istiod:
+        return
     outside: dict[str, Related] = {}
     for namespace in world.index.of_kind("core/Namespace"):
         if any(label in namespace.labels for label in _MESH_LABELS):

@@ -36,7 +36,8 @@ _NOT_IN_API = (("pilot", "pdb"), ("gateways",))
 def read_istios(index: Index, settings: Settings) -> Iterator[ControlPlane]:
     """The control plane of every Istio resource."""
     for resource in index.of_kind(ISTIO):
-        yield _istio(resource, settings)
+        if resource.name:  # one without a name is a profile of the operator, not an object
+            yield _istio(resource, settings)
 
 
 def _origin(resource: Resource, settings: Settings) -> Origin:
