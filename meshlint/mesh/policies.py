@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from meshlint.mesh.injection import scalar_text
 from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.tracing import is_namespace_wide
 from meshlint.model.resources import Resource
-from meshlint.model.values import items, text
+from meshlint.model.selectors import matches_labels
+from meshlint.model.values import get, items, mapping, mappings, text
 
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
@@ -57,3 +59,144 @@ def is_exported(resource: Resource, namespace: str, default: Iterable[str] = ("*
         name in ("*", namespace) or (name == "." and resource.namespace == namespace)
         for name in exports(resource) or default
     )
+
+
+# -------------------------------------------------------------------------------- workloads of two
+
+
+def share_workloads(world: World, one: Resource, other: Resource) -> bool:
+    """Whether two policies may hold for one and the same workload.
+
+    Pods of the input decide where there are some. Where a selector meets `targetRefs`, or neither
+    pods nor labels tell, the answer is yes.
+    """
+    root = world.root_namespace
+    if one.namespace != other.namespace and root not in (one.namespace, other.namespace):
+        return False
+    if is_namespace_wide(one) or is_namespace_wide(other):
+        return True
+    targets = (set(_targets(one)), set(_targets(other)))
+    if all(targets):
+        return bool(targets[0] & targets[1])
+    if any(targets):
+        return True
+    wanted, also = (mapping(policy.spec, "selector", "matchLabels") for policy in (one, other))
+    if contradict(wanted, also):
+        return False
+    places = {one.namespace, other.namespace} - {root}
+    pods = [
+        pod
+        for pod in world.index.workloads
+        if (not places or pod.namespace in places) and matches_labels(wanted, pod.labels)
+    ]
+    return not pods or any(matches_labels(also, pod.labels) for pod in pods)
+
+
+def contradict(labels: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Whether no pod can carry both sets of labels."""
+    return any(key in others and others[key] != value for key, value in labels.items())
+
+
+def _targets(policy: Resource) -> Iterator[tuple[str, str]]:
+    references = [get(policy.spec, "targetRef"), *items(policy.spec, "targetRefs")]
+    for reference in references:
+        if mapping(reference):
+            yield text(reference, "kind"), text(reference, "name")
+
+
+# ------------------------------------------------------------------------------------ conditions
+
+_DRY_RUN = "istio.io/dry-run"
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_IDENTITY_FIELDS = ("principals", "requestPrincipals", "namespaces", "serviceAccounts")
+_IDENTITY_KEYS = ("source.principal", "source.namespace", "request.auth.")
+
+
+def is_dry_run(policy: Resource) -> bool:
+    """Whether an AuthorizationPolicy is evaluated without being enforced."""
+    return scalar_text(policy.annotations.get(_DRY_RUN)) in _TRUE
+
+
+def default_deny(world: World, namespace: str) -> Resource | None:
+    """A policy after which a namespace (or the mesh) allows only what some policy names."""
+    for policy in namespace_wide(world, AUTHORIZATION_POLICY, namespace):
+        if policy.spec.get("action", "ALLOW") == "ALLOW" and not is_dry_run(policy):
+            return policy
+    return None
+
+
+def asks_nothing(rule: dict[str, Any]) -> bool:
+    """Whether a rule of an AuthorizationPolicy holds for every request.
+
+    `*` for an identity means any caller that has one, which is a condition.
+    """
+    sources = [mapping(entry, "source") for _, entry in mappings(rule, "from")]
+    operations = [mapping(entry, "operation") for _, entry in mappings(rule, "to")]
+    return (
+        (not items(rule, "from") or any(_matches_any(source) for source in sources))
+        and (not items(rule, "to") or any(_matches_any(operation) for operation in operations))
+        and all(_is_moot(condition) for condition in items(rule, "when"))
+    )
+
+
+def _matches_any(block: dict[str, Any]) -> bool:
+    return all(
+        name not in _IDENTITY_FIELDS and not str(name).startswith("not") and _is_any(values)
+        for name, values in block.items()
+    )
+
+
+def _is_any(values: Any) -> bool:
+    return isinstance(values, list) and "*" in values
+
+
+def _is_moot(condition: Any) -> bool:
+    return (
+        _is_any(get(condition, "values"))
+        and not items(condition, "notValues")
+        and not text(condition, "key").startswith(_IDENTITY_KEYS)
+    )
+
+
+def judges_tokens(policy: Resource) -> bool:
+    """Whether an AuthorizationPolicy looks at who a request's token is for.
+
+    One with action CUSTOM may: its provider sees the whole request.
+    """
+    if policy.spec.get("action") == "CUSTOM":
+        return True
+    for _, rule in mappings(policy.spec, "rules"):
+        for _, entry in mappings(rule, "from"):
+            source = mapping(entry, "source")
+            if source.get("requestPrincipals") or source.get("notRequestPrincipals"):
+                return True
+        for _, condition in mappings(rule, "when"):
+            if text(condition, "key").startswith("request.auth."):
+                return True
+    return False
+
+
+def routes_by_claims(world: World, policy: Resource) -> bool:
+    """Whether a gateway that a RequestAuthentication may hold for routes by claims of tokens.
+
+    Source: Istio documentation, JWT claim based routing.
+    """
+    selected = mapping(policy.spec, "selector", "matchLabels")
+    for route in world.index.of_kind("networking.istio.io/VirtualService"):
+        headers = (
+            name
+            for _, entry in mappings(route.spec, "http")
+            for _, match in mappings(entry, "match")
+            for block in ("headers", "withoutHeaders")
+            for name in mapping(match, block)
+        )
+        if not any(str(name).startswith("@request.auth.") for name in headers):
+            continue
+        for name in items(route.spec, "gateways"):
+            namespace, _, short = str(name).rpartition("/")
+            gateway = world.index.find(
+                "networking.istio.io/Gateway", namespace or route.namespace, short
+            )
+            if gateway is None or not contradict(mapping(gateway.spec, "selector"), selected):
+                return True
+    return False
