@@ -9,7 +9,9 @@ from meshlint.checks.hits import at, there
 from meshlint.findings import Hit, Related
 from meshlint.mesh.disruption import evictions_allowed
 from meshlint.mesh.installations.records import ControlPlane, GatewayProxy, NodeAgent
+from meshlint.mesh.pod_resources import set_by_namespace
 from meshlint.mesh.provenance import Place, Sourced
+from meshlint.mesh.proxy_resources import Part
 from meshlint.mesh.scheduling import node_pinned, preferred_pin, spread
 from meshlint.mesh.world import World
 from meshlint.model.quantity import parse_quantity
@@ -65,8 +67,9 @@ def _origin(value: Sourced[Any]) -> str:
 def record_name(subject: Record) -> str:
     """How messages call what a record describes."""
     if isinstance(subject, GatewayProxy):
-        kind = "Waypoint" if subject.gateway_class == "waypoint" else "Gateway"
-        return f"{kind} {subject.name}" if subject.name else "The gateway"
+        if subject.gateway_class == "waypoint":
+            return f"Waypoint {subject.namespace}/{subject.name}"
+        return f"Gateway {subject.name}" if subject.name else "The gateway"
     if isinstance(subject, ControlPlane):
         return f"Control plane {subject.deployment_name}"
     return f"Node agent {subject.agent}"
@@ -135,7 +138,9 @@ def range_fixed(subject: Scaled, world: World, params: Mapping[str, Any]) -> Ite
             "maximum": high.value,
             "name": record_name(subject),
         }
-        related = there(other.place, "the other end of the range")
+        related: tuple[Related, ...] = ()
+        if other.place != decided.place:
+            related = there(other.place, "the other end of the range")
         yield _decided(subject, decided, args, related)
 
 
@@ -193,17 +198,17 @@ def replica_count_ignored(
 
 def request_missing(subject: Record, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Pods of an installation without a CPU or memory request."""
-    yield from _missing(subject, "requests", ("cpu", "memory"), params)
+    yield from _missing(subject, world, "requests", ("cpu", "memory"), params)
 
 
 def limit_missing(subject: Record, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Pods of an installation without a limit on one of `resources`, or, with `cpu`, on CPU."""
     wanted = [*(["cpu"] if params.get("cpu") else []), *params["resources"]]
-    yield from _missing(subject, "limits", wanted, params)
+    yield from _missing(subject, world, "limits", wanted, params)
 
 
 def _missing(
-    subject: Record, section: str, wanted: Iterable[str], params: Mapping[str, Any]
+    subject: Record, world: World, section: Part, wanted: Iterable[str], params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     if isinstance(subject, NodeAgent) and subject.agent != params["agent"]:
         return
@@ -215,6 +220,9 @@ def _missing(
     if section == "requests":
         # A limit without a request becomes the request once the pod is admitted.
         lost = [name for name in lost if name not in resources.limits]
+    if subject.namespace:
+        index = world.index
+        lost = [n for n in lost if not set_by_namespace(index, subject.namespace, section, n)]
     if lost:
         place = _removed_block(subject) or resources.anchor(section, lost[0]) or subject.home
         args = {
