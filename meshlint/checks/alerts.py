@@ -169,8 +169,10 @@ def metric_misspelt(
     """Metrics of the mesh that nobody exports, with a name like one that is exported."""
     if isinstance(subject, Alert):
         queries = [(subject.query, world.monitoring.query(subject.query.content))]
-    else:
+    elif any(MESH_METRIC.search(part.content) for part in subject.texts):
         queries = list(world.monitoring.panels(subject))
+    else:
+        return
     reported = set()
     for part, query in queries:
         for selector in query.selectors:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from meshlint.checks.hits import at
 from meshlint.findings import Hit
 from meshlint.mesh import tracing
 from meshlint.mesh.installations.records import ControlPlane
-from meshlint.mesh.mesh_config import MeshConfig, is_known, mesh_configs
+from meshlint.mesh.mesh_config import MeshConfig, is_known
 from meshlint.mesh.monitoring import placed_once
 from meshlint.mesh.provenance import Place
 from meshlint.mesh.world import World
@@ -30,7 +30,7 @@ def access_log_disabled(
     # Proxies of a remote cluster do what the MeshConfig of the primary says.
     if not is_known(config) or not subject.istiod:
         return
-    entries = tracing.access_log_entries(world)
+    entries = list(world.telemetries.log_entries)
     if any(entry.get("disabled") is not True for _, _, entry in entries):
         return
     if items(config.value("defaultProviders", "accessLogging")):
@@ -64,7 +64,7 @@ def access_log_unstructured(
             decided = encoding if encoding is not None and encoding.place is not None else file
             if decided.place is not None:
                 yield at(decided.place, {"file": file.value})
-    used = {*subject.defaults("accessLogging"), *tracing.referred(world, "accessLogging")}
+    used = {*subject.defaults("accessLogging"), *world.telemetries.referred("accessLogging")}
     for provider in subject.providers:
         if provider.type != "envoyFileAccessLog" or provider.name not in used:
             continue
@@ -77,30 +77,20 @@ def access_log_provider_missing(
     subject: Resource, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """Access logs switched on in a Telemetry that names nowhere to write them."""
-    configs = mesh_configs(world)
-    if not configs or any(
-        config.defaults("accessLogging") or not config.known for config in configs
+    configs = world.subjects("mesh-config")
+    if not configs or not any(
+        not items(entry, "providers") and entry.get("disabled") is not True
+        for _, entry in tracing.entries(subject, "accessLogging")
     ):
         return
-    wider = [
-        *tracing.mesh_wide(world),
-        *filter(tracing.is_namespace_wide, _beside(subject, world)),
-    ]
+    if any(config.defaults("accessLogging") or not config.known for config in configs):
+        return
     # An entry without providers takes those of the entry before it, or of the wider Telemetry.
-    inherits = any(
-        True
-        for telemetry in wider
-        if telemetry is not subject
-        for _ in tracing.references(telemetry, "accessLogging")
-    )
+    inherits = world.telemetries.inherits_log_provider(subject)
     for path, entry in tracing.entries(subject, "accessLogging"):
         inherits = inherits or bool(items(entry, "providers"))
         if entry.get("disabled") is not True and not inherits:
             yield Hit((*path, "providers"), on_key=True)
-
-
-def _beside(subject: Resource, world: World) -> Sequence[Resource]:
-    return world.index.in_namespace(tracing.TELEMETRY, subject.namespace)
 
 
 # ------------------------------------------------------------------------------------- metrics
@@ -142,7 +132,7 @@ def _switched_off(subject: ControlPlane, world: World) -> Iterator[Hit]:
         return
     if subject.values.value("telemetry", "v2", "stackdriver", "enabled") is True:
         return
-    if tracing.referred(world, "metrics"):
+    if world.telemetries.referred("metrics"):
         return
     for switch in _SWITCHES:
         given = subject.values.given("telemetry", *switch)

@@ -19,7 +19,6 @@ from meshlint.mesh.mesh_config import (
     MeshConfig,
     Provider,
     is_reported,
-    mesh_configs,
 )
 from meshlint.mesh.monitoring import Alert, Dashboard, placed_once
 from meshlint.mesh.proxy_config import annotation_config
@@ -27,8 +26,6 @@ from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, mapping, text
 from meshlint.model.workloads import Workload
-
-_USES = ("tracing", "metrics", "accessLogging")
 
 # -------------------------------------------------------------------------------- backend
 
@@ -60,7 +57,7 @@ def provider_unreferenced(
     """Tracing providers that nothing refers to."""
     if not subject.known:
         return
-    used = {*subject.defaults("tracing"), *tracing.referred(world, "tracing")}
+    used = {*subject.defaults("tracing"), *world.telemetries.referred("tracing")}
     providers = [p for p in subject.providers if p.type in TRACING_TYPES]
     if any(provider.name in used for provider in providers):
         return
@@ -73,14 +70,14 @@ def provider_missing(
     subject: Resource | MeshConfig, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """Names of providers that no MeshConfig of the input defines."""
-    configs = [subject] if isinstance(subject, MeshConfig) else mesh_configs(world)
+    configs = [subject] if isinstance(subject, MeshConfig) else world.subjects("mesh-config")
     if not configs or not all(config.known for config in configs):
         return
     known = {provider.name for config in configs for provider in config.providers} | BUILT_IN.keys()
     defining = configs[0].config.get("extensionProviders")
     place = defining.place if defining is not None else None
     defined = listed(sorted(known))
-    for use in _USES:
+    for use in tracing.USES:
         if isinstance(subject, Resource):
             for path, name in tracing.references(subject, use):
                 if name not in known:
@@ -136,7 +133,7 @@ def provider_deprecated(
     if isinstance(subject, Resource):
         yield from _refers_to_deprecated(subject, world)
         return
-    used = {*subject.defaults("tracing"), *tracing.referred(world, "tracing")}
+    used = {*subject.defaults("tracing"), *world.telemetries.referred("tracing")}
     for provider in subject.providers:
         if _is_deprecated(provider) and provider.name in used and provider.place is not None:
             args = {"provider": provider.name, "type": provider.type}
@@ -155,7 +152,7 @@ def _is_deprecated(provider: Provider) -> bool:
 
 def _refers_to_deprecated(subject: Resource, world: World) -> Iterator[Hit]:
     # The definition is where the finding belongs, unless that is only read.
-    configs = mesh_configs(world)
+    configs = world.subjects("mesh-config")
     if any(is_reported(world, config) for config in configs):
         return
     for path, name in tracing.references(subject, "tracing"):
@@ -170,7 +167,7 @@ def _refers_to_deprecated(subject: Resource, world: World) -> Iterator[Hit]:
 def legacy_tracer(subject: ControlPlane, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Tracing that is set up in ProxyConfig instead of Telemetry."""
     config = MeshConfig(subject.mesh_config, subject.home, subject.resource, subject)
-    if tracing.referred(world, "tracing") or config.defaults("tracing") or not config.known:
+    if world.telemetries.referred("tracing") or config.defaults("tracing") or not config.known:
         return
     tracer = tracing.legacy_tracer(subject)
     if tracer is not None and tracer.place is not None:
@@ -192,8 +189,11 @@ def sampling_zero(
     subject: ControlPlane | Workload, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """A sampling of zero where zero counts as unset."""
-    if any(True for found in world.index.of_kind(tracing.TELEMETRY) for _ in _sampled(found)):
-        return
+    if not world.telemetries.sampled:
+        yield from _zeros(subject)
+
+
+def _zeros(subject: ControlPlane | Workload) -> Iterator[Hit]:
     if isinstance(subject, Workload):
         annotated = annotation_config(subject)
         if annotated is not None and annotated.place is not None:
@@ -207,10 +207,6 @@ def sampling_zero(
             continue  # the environment of istiod says it, where zero is zero
         if found.value == 0 and found.place is not None:
             yield at(found.place, {"field": field})
-
-
-def _sampled(telemetry: Resource) -> Iterator[Any]:
-    return tracing.telemetry_sampling(telemetry)
 
 
 def sampling_fraction(
@@ -232,17 +228,18 @@ def sampling_full(
     subject: ControlPlane | Resource, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """A mesh that traces most of its requests."""
-    if _counts_traces(world):
-        return
-    most = Decimal(str(params["max"]))
+    if not world.monitoring.counts_spans:
+        yield from _high(subject, world, Decimal(str(params["max"])))
+
+
+def _high(subject: ControlPlane | Resource, world: World, most: Decimal) -> Iterator[Hit]:
     if isinstance(subject, Resource):
-        if subject not in tracing.mesh_wide(world):
-            return
-        for found in tracing.telemetry_sampling(subject):
-            if found.value > most and found.place is not None:
-                yield at(found.place, {"value": _plain(found.value), "max": _plain(most)})
+        if world.telemetries.is_mesh_wide(subject):
+            for found in tracing.telemetry_sampling(subject):
+                if found.value > most and found.place is not None:
+                    yield at(found.place, {"value": _plain(found.value), "max": _plain(most)})
         return
-    if any(True for telemetry in tracing.mesh_wide(world) for _ in _sampled(telemetry)):
+    if any(True for telemetry in world.telemetries.mesh_wide for _ in _own_sampling(telemetry)):
         return
     installed = tracing.installed_sampling(subject)
     if installed is None or installed.value <= most:
@@ -253,19 +250,6 @@ def sampling_full(
         yield at(place, args)
     else:
         yield Hit(subject.path, args, on_key=True)
-
-
-def _counts_traces(world: World) -> bool:
-    """Whether somebody derives numbers from spans, for which every request is needed."""
-    found: list[Alert | Dashboard] = [*world.monitoring.alerts, *world.monitoring.dashboards]
-    return any("trace.envoy.proxy" in content for subject in found for content in _texts(subject))
-
-
-def _texts(subject: Alert | Dashboard) -> Iterator[str]:
-    if isinstance(subject, Alert):
-        yield subject.text
-    else:
-        yield from (part.content for part in subject.texts)
 
 
 def _own_sampling(subject: ControlPlane | Resource) -> Iterator[tuple[str, Any]]:
@@ -284,13 +268,13 @@ def error_rate_sampled(
     subject: Alert | Dashboard, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """Rates of Datadog from spans, of which the mesh makes only a sample."""
-    sampled = tracing.sampling(world)
-    if sampled is None or sampled.value >= 100:
-        return
     if isinstance(subject, Alert):
         parts = [subject.query] if _RATE.search(subject.text) else []
     else:
         parts = [part for part in subject.texts if _RATE.search(part.content)]
+    sampled = world.sampling if parts else None
+    if sampled is None or sampled.value >= 100:
+        return
     for part in parts:
         origin = f" ({sampled.default})" if sampled.place is None and sampled.default else ""
         yield Hit(

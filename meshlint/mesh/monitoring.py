@@ -142,6 +142,15 @@ class Monitoring:
         )
 
     @cached_property
+    def counts_spans(self) -> bool:
+        """Whether an alert or dashboard derives numbers from spans, for which all are needed."""
+        texts = (
+            *(alert.text for alert in self.alerts),
+            *(part.content for dashboard in self.dashboards for part in dashboard.texts),
+        )
+        return any("trace.envoy.proxy" in content for content in texts)
+
+    @cached_property
     def routes_by_rule(self) -> bool:
         """Whether Datadog sends monitors by notification rules, without handles in messages."""
         return any(

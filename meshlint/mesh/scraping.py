@@ -50,8 +50,9 @@ def looks_into(monitor: Resource, namespace: str) -> bool:
 def candidates(index: Index, monitor: Resource) -> Sequence[Resource]:
     """Services of the input in the namespaces a monitor looks into."""
     selected = namespaces(monitor)
-    services = index.of_kind("core/Service")
-    return [s for s in services if selected is None or s.namespace in selected]
+    if selected is None:
+        return index.of_kind("core/Service")
+    return [s for name in sorted(selected) for s in index.in_namespace("core/Service", name)]
 
 
 def selects(monitor: Resource, labels: Mapping[str, Any]) -> bool:

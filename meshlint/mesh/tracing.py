@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from meshlint.findings import Path
@@ -22,19 +23,12 @@ if TYPE_CHECKING:
     from meshlint.mesh.world import World
 
 TELEMETRY = "telemetry.istio.io/Telemetry"
+USES = ("tracing", "metrics", "accessLogging")
+"""Sections of a Telemetry that refer to providers."""
 LEGACY_TRACERS = ("zipkin", "datadog", "lightstep", "stackdriver", "openCensusAgent")
 """Backends that `tracing` of a ProxyConfig can name."""
 DEFAULT_SAMPLING = Decimal(1)
 """Percent; PILOT_TRACE_SAMPLING of istiod where nothing sets it."""
-
-
-def mesh_wide(world: World) -> Sequence[Resource]:
-    """Telemetry objects that hold for the whole mesh."""
-    return [
-        resource
-        for resource in world.index.in_namespace(TELEMETRY, world.root_namespace)
-        if is_namespace_wide(resource)
-    ]
 
 
 def is_namespace_wide(telemetry: Resource) -> bool:
@@ -60,11 +54,60 @@ def references(telemetry: Resource, use: str) -> Iterator[tuple[Path, str]]:
                 yield (*path, "providers", at, "name"), provider["name"]
 
 
-def referred(world: World, use: str) -> frozenset[str]:
-    """Names of providers that any Telemetry of the input refers to for a use."""
-    return frozenset(
-        name for found in world.index.of_kind(TELEMETRY) for _, name in references(found, use)
-    )
+class Telemetries:
+    """The Telemetry objects of the input together."""
+
+    def __init__(self, index: Index, root_namespace: str) -> None:
+        self._all = index.of_kind(TELEMETRY)
+        self._root = root_namespace
+
+    def is_mesh_wide(self, telemetry: Resource) -> bool:
+        """Whether a Telemetry holds for the whole mesh."""
+        return telemetry.namespace == self._root and is_namespace_wide(telemetry)
+
+    @cached_property
+    def mesh_wide(self) -> tuple[Resource, ...]:
+        """Those that hold for the whole mesh; of several the oldest counts."""
+        return tuple(found for found in self._all if self.is_mesh_wide(found))
+
+    @cached_property
+    def _referred(self) -> Mapping[str, frozenset[str]]:
+        return {
+            use: frozenset(name for found in self._all for _, name in references(found, use))
+            for use in USES
+        }
+
+    def referred(self, use: str) -> frozenset[str]:
+        """Names of providers that any of them refers to for one of `USES`."""
+        return self._referred[use]
+
+    @cached_property
+    def sampled(self) -> bool:
+        """Whether any of them sets a sampling."""
+        return any(True for found in self._all for _ in telemetry_sampling(found))
+
+    @cached_property
+    def _log_writers(self) -> Mapping[str, list[Resource]]:
+        found: dict[str, list[Resource]] = {}
+        for telemetry in self._all:
+            if is_namespace_wide(telemetry) and any(references(telemetry, "accessLogging")):
+                found.setdefault(telemetry.namespace, []).append(telemetry)
+        return found
+
+    def inherits_log_provider(self, telemetry: Resource) -> bool:
+        """Whether a wider Telemetry gives one the providers of access logs that it leaves out."""
+        return any(
+            writer is not telemetry
+            for namespace in (self._root, telemetry.namespace)
+            for writer in self._log_writers.get(namespace, ())[:2]
+        )
+
+    @property
+    def log_entries(self) -> Iterator[tuple[Resource, Path, dict[str, Any]]]:
+        """Items of `accessLogging` that hold for the whole mesh."""
+        for telemetry in self.mesh_wide:
+            for path, entry in entries(telemetry, "accessLogging"):
+                yield telemetry, path, entry
 
 
 # -------------------------------------------------------------------------------------- backend
@@ -113,7 +156,11 @@ def traces(plane: ControlPlane, world: World) -> bool | None:
     if not plane.istiod or not is_known(plane.mesh_config):
         return None
     config = MeshConfig(plane.mesh_config, plane.home, plane.resource, plane)
-    names = [name for telemetry in mesh_wide(world) for _, name in references(telemetry, "tracing")]
+    names = [
+        name
+        for telemetry in world.telemetries.mesh_wide
+        for _, name in references(telemetry, "tracing")
+    ]
     for name in (*names, *config.defaults("tracing")):
         provider = config.provider(name)
         if provider is None:
@@ -132,7 +179,7 @@ def _has_zipkin(index: Index) -> bool:
 
 def span_reporting_off(world: World) -> Place | None:
     """Where a mesh-wide Telemetry switches the reporting of spans off, for clients and servers."""
-    for telemetry in mesh_wide(world):
+    for telemetry in world.telemetries.mesh_wide:
         for path, entry in entries(telemetry, "tracing"):
             both = text(entry, "match", "mode") in ("", "CLIENT_AND_SERVER")
             if entry.get("disableSpanReporting") is True and both:
@@ -197,7 +244,7 @@ def sampling(world: World) -> Sourced[Decimal] | None:
 
     A sampler of the provider decides by itself, so with one nothing is known here.
     """
-    wide = mesh_wide(world)
+    wide = world.telemetries.mesh_wide
     planes = world.installations.control_planes
     names = {name for telemetry in wide for _, name in references(telemetry, "tracing")}
     for plane in planes:
@@ -279,18 +326,6 @@ def _covers(pattern: Any, host: str) -> bool:
 def _numbers(spec: Mapping[str, Any]) -> frozenset[int]:
     ports = (port.get("port", port.get("number")) for _, port in mappings(spec, "ports"))
     return frozenset(port for port in ports if isinstance(port, int))
-
-
-# ---------------------------------------------------------------------------------- access logs
-
-
-def access_log_entries(world: World) -> list[tuple[Resource, Path, dict[str, Any]]]:
-    """Items of `accessLogging` that hold for the whole mesh."""
-    return [
-        (telemetry, path, entry)
-        for telemetry in mesh_wide(world)
-        for path, entry in entries(telemetry, "accessLogging")
-    ]
 
 
 # ------------------------------------------------------------------------------- Datadog agent

@@ -18,12 +18,16 @@ from meshlint.model.values import text
 from meshlint.model.workloads import Workload
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from meshlint.mesh.budgets import Budgets
     from meshlint.mesh.injection import Injection, Injector
     from meshlint.mesh.kustomize import Kustomizations
     from meshlint.mesh.monitoring import Monitoring
+    from meshlint.mesh.provenance import Sourced
     from meshlint.mesh.proxy import EffectiveProxy, Proxies
     from meshlint.mesh.route_timeouts import RouteTimeout
+    from meshlint.mesh.tracing import Telemetries
 
 
 class World:
@@ -133,6 +137,20 @@ class World:
         from meshlint.mesh.monitoring import Monitoring
 
         return Monitoring(self.index)
+
+    @cached_property
+    def telemetries(self) -> Telemetries:
+        """The Telemetry objects of the input."""
+        from meshlint.mesh.tracing import Telemetries
+
+        return Telemetries(self.index, self.root_namespace)
+
+    @cached_property
+    def sampling(self) -> Sourced[Decimal] | None:
+        """The percentage of requests that the mesh traces; None where it is not known."""
+        from meshlint.mesh.tracing import sampling
+
+        return sampling(self)
 
     @cached_property
     def budgets(self) -> Budgets:
