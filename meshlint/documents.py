@@ -15,6 +15,7 @@ import json
 import math
 import re
 import struct
+import sys
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -340,16 +341,21 @@ def _key_text(value: Any) -> str:
 
 def _float_key(value: float) -> str:
     """The shortest text with the same 32-bit value, as sigs.k8s.io/yaml writes such keys."""
+    value = _float32(value)
     if not math.isfinite(value):
         return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
-    try:
-        narrow = struct.pack("f", value)
-    except OverflowError:
-        return ".inf" if value > 0 else "-.inf"
-    digits = next(n for n in range(17) if struct.pack("f", float(f"{value:.{n}e}")) == narrow)
+    digits = next(n for n in range(9) if _float32(float(f"{value:.{n}e}")) == value)
     text = f"{value:.{digits}e}"
     exponent = int(text.partition("e")[2])
     return text if not -4 <= exponent < 6 else f"{value:.{max(digits - exponent, 0)}f}"
+
+
+def _float32(value: float) -> float:
+    try:
+        (narrow,) = struct.unpack("<f", struct.pack("<f", value))
+    except OverflowError:
+        return math.copysign(math.inf, value)
+    return float(narrow)
 
 
 # --------------------------------------------------------------------------------------- events
@@ -648,16 +654,20 @@ class _Builder:
 # ---------------------------------------------------------------------------------------- files
 
 _BOM = "\ufeff"
+_BOM_AT_START = re.compile(rf"^(---[^\r\n]*)(\r?\n){_BOM}", re.MULTILINE)
 # The dashes come first so that they are searched for as a plain text.
 _SEPARATOR = re.compile(f"---(?<![^\\r\\n\\x85\\u2028\\u2029]---)(?=[{_BLANK}]|\\Z)")
 _DIRECTIVES_ONLY = re.compile(r"(?:\s|[%#][^\r\n]*(?:[\r\n]|\Z))*\Z")
 _JSON_START = re.compile(r"\s*\{\s*[\"}]")
 # A plain text comes first here as well; that more than the key `kind` may match does no harm.
 _SECRET_KIND = re.compile(r"""kind["']?\s*:\s*["']?Secret\b""")
+
+
 # YAML allows these in no place, not even in quotes. A surrogate is half a character.
 _FORBIDDEN = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# Characters of a file that may be read by the slow parser.
+# Characters of a file that may be read by the slow parser; starting it costs as much as a few more.
 _SECOND_OPINION_LIMIT = 1_000_000
+_SECOND_OPINION_START = 1_000
 
 
 def parse(file: SourceFile, *, native: bool = True) -> ParsedFile:
@@ -670,6 +680,11 @@ def parse(file: SourceFile, *, native: bool = True) -> ParsedFile:
     reader.read()
     reader.problems.sort(key=lambda problem: problem.span)
     return ParsedFile(file, tuple(reader.documents), tuple(reader.problems), reader.index)
+
+
+def has_secret(text: str, start: int = 0, end: int = sys.maxsize) -> bool:
+    """Whether a text that cannot be read may hold a Secret, whose values must not be shown."""
+    return _SECRET_KIND.search(text, start, end) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -724,6 +739,9 @@ class _Reader:
     def _stream(self, start: int, end: int, native: bool) -> _Stop | None:
         """Reads the documents of a part of the text, up to the first that is broken."""
         text = self.file.text[start:end]
+        if _BOM in text:
+            # A mark that begins a document would shift its first line; a blank takes its place.
+            text = _BOM_AT_START.sub(r"\1 \2", text)
         documents, problems, index = len(self.documents), len(self.problems), self.index
         try:
             events = _native_events(text) if native else _pure_events(text)
@@ -780,7 +798,7 @@ class _Reader:
         self.problems += problems
 
     def _is_secret(self, span: Span) -> bool:
-        return _SECRET_KIND.search(self.file.text, span.start, span.end) is not None
+        return has_secret(self.file.text, span.start, span.end)
 
     def _after(self, ended: Any, stop: _Stop, base: int, end: int) -> _Stop | None:
         """What a parser error between two documents means."""
@@ -828,7 +846,7 @@ class _Reader:
         elif self.native and stop.reason == _UNEXPECTED_COLON and end - start <= self._patience:
             # libyaml refuses an IPv6 address or a URL in a flow collection, which go-yaml takes;
             # ruamel.yaml's own parser takes it too, but is slow.
-            self._patience -= end - start
+            self._patience -= end - start + _SECOND_OPINION_START
             again = self._stream(start, end, native=False)
             if again is None:
                 return
@@ -1010,6 +1028,8 @@ _PLAIN_WORDS = tuple(
             r"directive|incompatible YAML",
             "a line that starts with '%' is a directive, and this one is not valid",
         ),
+        (r"no separator", "a '---' must follow the lines that start with '%'"),
+        (r"no opening bracket", "this bracket closes nothing"),
     )
 )
 # What began earlier and has no end tells a person more than the place where its end was missed.
@@ -1048,7 +1068,9 @@ def _explain(file: SourceFile, error: YAMLError, base: int, begin: int) -> _Stop
     if "cannot start any token" in reason and text.startswith("\t", at):
         said = "found a tab"
     elif "document start>" in reason and text.startswith("%", begin):
-        said = "directive"
+        said = "no separator"
+    elif "block" in said and text[at : at + 1] in ("]", "}"):
+        said = "no opening bracket"
     message = next((words for pattern, words in _PLAIN_WORDS if pattern.search(said)), reason)
     related: tuple[tuple[Span, str], ...] = ()
     if file.position(began).line < file.position(at).line:
