@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from meshlint.checks.hits import at, listed, there
@@ -20,6 +20,7 @@ from meshlint.mesh.capacity import (
 )
 from meshlint.mesh.installations.records import GatewayProxy
 from meshlint.mesh.provenance import Place, Sourced
+from meshlint.mesh.quotas import Overrun, Share, overruns
 from meshlint.mesh.replica_plan import (
     GATEWAY_API_GATEWAY,
     Plan,
@@ -31,7 +32,9 @@ from meshlint.mesh.replica_plan import (
     rollout_loss,
     run_by_rollout,
 )
+from meshlint.mesh.roles import is_long_running, serves
 from meshlint.mesh.world import World
+from meshlint.model.quantity import format_cpu, format_memory
 from meshlint.model.resources import Resource
 from meshlint.model.values import get
 from meshlint.model.workloads import Workload
@@ -374,3 +377,78 @@ def budget_below_normal(
                 found, carried, args, (*budget, *_bound(fewest, found.pods, "at least"))
             )
             return
+
+
+# -------------------------------------------------------------------------------------- quotas
+
+_MOST_RELATED = 10
+_MEBIBYTE = Decimal(1024**2)
+
+
+def quota_below_peak(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Quotas below what all workloads of a namespace take, where the subject takes the most."""
+    if not world.complete("autoscalers").complete:
+        return
+    for overrun in overruns(world, subject.namespace):
+        resource = overrun.excesses[0].resource
+        shares = sorted(overrun.shares, key=lambda share: -share.amounts[resource])
+        if _largest(shares, world) is not subject:
+            continue
+        own = next(share for share in shares if share.workload is subject)
+        needs = [
+            f"{excess.key} {_amount(excess.resource, excess.needed)} of {excess.allowed}"
+            for excess in overrun.excesses
+        ]
+        yield Hit(
+            subject.resource.path,
+            {
+                "namespace": subject.namespace,
+                "quota": overrun.quota.name,
+                "needs": listed(needs),
+                "proxies": ", proxies included" if any(s.with_proxy for s in shares) else "",
+                "name": named(subject),
+                "share": _amount(resource, own.amounts[resource]),
+                "pods": _pods(own.pods),
+            },
+            _quota_places(overrun, [share for share in shares if share is not own]),
+            on_key=True,
+        )
+
+
+def _largest(shares: Sequence[Share], world: World) -> Workload | None:
+    """The workload with the largest share of those that serve requests."""
+    for share in shares:
+        workload = share.workload
+        if world.is_infrastructure(workload) or not is_long_running(workload):
+            continue
+        if serves(world, workload):
+            return workload
+    return None
+
+
+def _quota_places(overrun: Overrun, others: Sequence[Share]) -> tuple[Related, ...]:
+    quota = overrun.quota
+    resource = overrun.excesses[0].resource
+    return (
+        *(
+            Related(quota.document, (*quota.path, "spec", "hard", excess.key), "the quota")
+            for excess in overrun.excesses
+        ),
+        *(
+            Related(
+                share.workload.resource.document,
+                share.workload.resource.path,
+                f"{_amount(resource, share.amounts[resource])} with {_pods(share.pods)}",
+            )
+            for share in others[:_MOST_RELATED]
+            if share.amounts[resource]
+        ),
+    )
+
+
+def _amount(resource: str, amount: Decimal) -> str:
+    if resource.endswith("cpu"):
+        return format_cpu(amount)
+    if resource.endswith("memory"):
+        return format_memory((amount / _MEBIBYTE).to_integral_value(ROUND_CEILING) * _MEBIBYTE)
+    return _plain(amount)
