@@ -39,7 +39,7 @@ def metric_missing(subject: Any, world: World, params: Mapping[str, Any]) -> Ite
 def _missing(subject: Any, world: World, good: Callable[[Alert], bool]) -> Iterator[Hit]:
     if subject is not placed_once(world, "alert"):
         return
-    alerts = world.monitoring.alerts
+    alerts = (*world.monitoring.alerts, *world.monitoring.charted_alerts)
     if not any(good(alert) for alert in alerts):
         path = subject.resource.path if subject.resource is not None else subject.path
         yield Hit(path, {"count": len(alerts)}, on_key=True)

@@ -10,6 +10,7 @@ from meshlint.findings import Hit
 from meshlint.mesh.monitoring import (
     DASHBOARD_SOURCES,
     Dashboard,
+    chart_may_show_the_mesh,
     counts_errors,
     json_fault,
     may_show_the_mesh,
@@ -78,6 +79,8 @@ def _missing(subject: Any, world: World, good: Callable[[Dashboard], bool]) -> I
         return
     dashboards = world.monitoring.dashboards
     if any(may_show_the_mesh(dashboard) or good(dashboard) for dashboard in dashboards):
+        return
+    if chart_may_show_the_mesh(world.monitoring):
         return
     path = subject.resource.path if subject.resource is not None else subject.path
     yield Hit(path, {"count": len(dashboards)}, on_key=True)

@@ -159,6 +159,51 @@ class Monitoring:
         )
 
     @cached_property
+    def _charts(self) -> tuple[tuple[Resource, dict[str, Any]], ...]:
+        """Values that the input hands to charts, whichever those are, with what holds them."""
+        releases = [
+            (release, get(release.spec, *path))
+            for kind, path in _CHART_VALUES.items()
+            for release in self._index.of_kind(kind)
+        ]
+        files = [
+            (Resource(document, (), document.value, "", "", "HelmValues", "", ""), document.value)
+            for document in self._index.values_files
+        ]
+        return tuple(found for found in (*releases, *files) if isinstance(found[1], dict))
+
+    @cached_property
+    def _charted_rules(self) -> tuple[tuple[Resource, dict[str, Any], dict[str, Any]], ...]:
+        """Rules in values of the Prometheus charts, with their groups."""
+        return tuple(
+            (resource, group, rule)
+            for resource, values in self._charts
+            for holder in _rule_holders(values)
+            for _, group in mappings(holder, "groups")
+            for _, rule in mappings(group, "rules")
+        )
+
+    @cached_property
+    def charted_alerts(self) -> tuple[Alert, ...]:
+        """Alerts in values of the Prometheus charts: nothing to report on, but they do watch."""
+        return tuple(
+            _alert(resource, resource.path, group, rule)
+            for resource, group, rule in self._charted_rules
+            if text(rule, "alert")
+        )
+
+    @cached_property
+    def charted_dashboards(self) -> tuple[dict[str, Any], ...]:
+        """Dashboards in values of the Grafana chart, alone or inside of another chart."""
+        return tuple(
+            {"name": name, **mapping(dashboard)}
+            for _, values in self._charts
+            for grafana in (values, mapping(values, "grafana"))
+            for folder in mapping(grafana, "dashboards").values()
+            for name, dashboard in mapping(folder).items()
+        )
+
+    @cached_property
     def recorded(self) -> Mapping[str, tuple[str, ...]]:
         """Expressions of recorded series by name."""
         found: dict[str, list[str]] = {}
@@ -166,6 +211,9 @@ class Monitoring:
             for _, _, rule in _rules(resource):
                 if text(rule, "record"):
                     found.setdefault(rule["record"], []).append(text(rule, "expr"))
+        for _, _, rule in self._charted_rules:
+            if text(rule, "record"):
+                found.setdefault(rule["record"], []).append(text(rule, "expr"))
         return {name: tuple(expressions) for name, expressions in found.items()}
 
     def query(self, content: str) -> Query:
@@ -221,6 +269,20 @@ class Monitoring:
         return known
 
 
+_CHART_VALUES = {
+    "helm.toolkit.fluxcd.io/HelmRelease": ("values",),
+    "argoproj.io/Application": ("source", "helm", "valuesObject"),
+}
+
+
+def _rule_holders(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Parts of chart values that hold rule groups: of kube-prometheus-stack and prometheus."""
+    yield from mapping(values, "additionalPrometheusRulesMap").values()
+    for _, holder in mappings(values, "additionalPrometheusRules"):
+        yield holder
+    yield from mapping(values, "serverFiles").values()
+
+
 # -------------------------------------------------------------------------------------- reading
 
 
@@ -259,14 +321,17 @@ def _rules(resource: Resource) -> Iterator[tuple[Path, dict[str, Any], dict[str,
             yield (*resource.path, "spec", "groups", at, "rules", index), group, rule
 
 
+def _alert(resource: Resource, path: Path, group: dict[str, Any], rule: dict[str, Any]) -> Alert:
+    query = Text(text(rule, "expr"), (*path, "expr"))
+    name = text(rule, "alert")
+    return Alert(resource, path, "prometheus", name, query, rule, group, query.content)
+
+
 def _alerts_of(resource: Resource) -> Iterator[Alert]:
     if resource.kind in ("PrometheusRule", "VMRule"):
         for path, group, rule in _rules(resource):
             if text(rule, "alert"):
-                query = Text(text(rule, "expr"), (*path, "expr"))
-                yield Alert(
-                    resource, path, "prometheus", rule["alert"], query, rule, group, query.content
-                )
+                yield _alert(resource, path, group, rule)
         return
     spec, path = resource.spec, (*resource.path, "spec")
     if resource.kind == "DatadogMonitor":
@@ -345,14 +410,24 @@ def _queries_in(value: Any) -> Iterator[str]:
 
 def may_show_the_mesh(dashboard: Dashboard) -> bool:
     """Whether a dashboard whose content is not in the input is about Istio by its description."""
-    if not dashboard.elsewhere:
-        return False
     spec = dashboard.resource.spec
     number = get(spec, "grafanaCom", "id")
+    described = f"{dashboard.resource.name} {dashboard.resource.labels} {spec}"
+    return dashboard.elsewhere and _about_istio(number, described)
+
+
+def _about_istio(number: Any, described: str) -> bool:
     if isinstance(number, int) and number in ISTIO_DASHBOARDS:
         return True
-    described = f"{dashboard.resource.name} {dashboard.resource.labels} {spec}".lower()
-    return any(word in described for word in ("istio", "envoy", "mesh"))
+    return any(word in described.lower() for word in ("istio", "envoy", "mesh"))
+
+
+def chart_may_show_the_mesh(monitoring: Monitoring) -> bool:
+    """Whether values of a chart bring a dashboard that is about Istio by its description."""
+    return any(
+        _about_istio(dashboard.get("gnetId"), str(dashboard))
+        for dashboard in monitoring.charted_dashboards
+    )
 
 
 def placed_once(world: World, role: str) -> Any:

@@ -59,6 +59,7 @@ _GROUPING = frozenset({"by", "without", "on", "ignoring", "group_left", "group_r
 _WORDS = frozenset({"and", "or", "unless", "bool", "offset", "atan2"})
 _LOWER = frozenset({"+", "-", "==", "!=", ">", "<", ">=", "<=", ",", "and", "or", "unless"})
 _EQUAL = frozenset({"/", "*", "%"})
+_GROUPS_NEXT = re.compile(r"\s+(?:by|without)\s*\(", re.IGNORECASE)
 _LABEL = re.compile(r"[A-Za-z_@][\w.@-]*")
 _QUOTES = frozenset("\"'`")
 _MAX_UNCLOSED = 8
@@ -110,6 +111,8 @@ def _tokens(text: str, groups: set[str]) -> Iterator[_Token]:
                 position = _closing(text, start)
                 if keyword == "by":
                     groups.update(_LABEL.findall(text, start, position))
+        elif kind == "name" and _GROUPS_NEXT.match(text, position):
+            continue  # an aggregation that says its labels first: sum by (service) (...)
         elif kind == "name" and ":" not in word and _opening(text, position, "(") is not None:
             functions.append(word)
             position = text.index("(", position) + 1

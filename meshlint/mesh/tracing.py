@@ -17,7 +17,7 @@ from meshlint.mesh.mesh_config import TRACING_TYPES, MeshConfig, Provider, is_kn
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
-from meshlint.model.values import get, items, mapping, mappings, text
+from meshlint.model.values import get, integer, items, mapping, mappings, text
 
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
@@ -349,30 +349,32 @@ def datadog_agents(world: World) -> Iterator[DatadogAgent]:
     for workload in world.index.workloads:
         container = next((c for c in workload.containers if c.name == "trace-agent"), None)
         if workload.kind == "DaemonSet" and container is not None:
-            ports = {
-                port.get("hostPort")
+            given = [
+                integer(port, "hostPort")
                 for found in workload.containers
                 for _, port in mappings(found.value, "ports")
-                if isinstance(port.get("hostPort"), int)
-            }
+            ]
             network = workload.pod_spec.get("hostNetwork") is True
             path = (*container.path, "ports")
-            yield DatadogAgent(workload.resource, path, frozenset(ports), network)
+            yield DatadogAgent(workload.resource, path, _numbered(given), network)
     for resource in world.index.of_kind("datadoghq.com/DatadogAgent"):
         spec = resource.spec
         path = (*resource.path, "spec", "features", "apm", "hostPortConfig")
-        port: Any = None
+        port: int | None = None
         if get(spec, "features", "apm", "hostPortConfig", "enabled") is True:
-            port = get(spec, "features", "apm", "hostPortConfig", "hostPort") or _AGENT_PORT
+            port = integer(spec, "features", "apm", "hostPortConfig", "hostPort") or _AGENT_PORT
         if resource.version == "v1alpha1":
             path = (*resource.path, "spec", "agent", "apm", "hostPort")
-            port = get(spec, "agent", "apm", "hostPort")
+            port = integer(spec, "agent", "apm", "hostPort")
         network = True in (
             get(spec, "override", "nodeAgent", "hostNetwork"),
             get(spec, "agent", "hostNetwork"),
         )
-        ports = {port} if isinstance(port, int) else set()
-        yield DatadogAgent(resource, path, frozenset(ports), network)
+        yield DatadogAgent(resource, path, _numbered([port]), network)
+
+
+def _numbered(ports: Sequence[int | None]) -> frozenset[int]:
+    return frozenset(port for port in ports if port is not None)
 
 
 _AGENT_PORT = 8126
