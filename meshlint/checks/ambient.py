@@ -18,7 +18,6 @@ from meshlint.mesh.ambient import (
     admits,
     covers_port,
     has_waypoint,
-    ingress_policies,
     is_ambient_namespace,
     is_waypoint,
     layer7_part,
@@ -339,7 +338,9 @@ def route_without_waypoint(
             continue
         if has_waypoint(world.index, service) != "no" or _all_clients_injected(service, world):
             continue
-        if subject.kind == "DestinationRule" and _reached_by_gateway(service, world):
+        if subject.kind == "DestinationRule" and (
+            (service.namespace, service.name) in world.ambient.behind_gateways
+        ):
             continue
         yield Hit(
             (*subject.path, "spec", *part),
@@ -361,30 +362,6 @@ def _all_clients_injected(service: Resource, world: World) -> bool:
                 return False
             clients = True
     return clients
-
-
-def _reached_by_gateway(service: Resource, world: World) -> bool:
-    """Whether a gateway routes to the Service, which applies its DestinationRule."""
-    wanted = (service.namespace, service.name)
-    for route in world.index.of_kind("networking.istio.io/VirtualService"):
-        gateways = items(route.spec, "gateways")
-        if gateways and gateways != ["mesh"]:
-            for protocol in ("http", "tls", "tcp"):
-                for _, entry in mappings(route.spec, protocol):
-                    for _, destination in mappings(entry, "route"):
-                        host = text(destination, "destination", "host")
-                        if service_of_host(host, route.namespace, world.cluster_domain) == wanted:
-                            return True
-    for route in world.subjects("gatewayapi-route"):
-        if any(
-            p.get("kind", "Gateway") == "Gateway" for _, p in mappings(route.spec, "parentRefs")
-        ):
-            for _, rule in mappings(route.spec, "rules"):
-                for _, backend in mappings(rule, "backendRefs"):
-                    namespace = text(backend, "namespace") or route.namespace
-                    if (namespace, text(backend, "name")) == wanted:
-                        return True
-    return False
 
 
 def route_namespace_mismatched(
@@ -460,14 +437,7 @@ def networkpolicy_blocks_tunnel(
     if not restricts_ingress(subject):
         return
     for workload in _ambient_selected(subject, world):
-        policies = ingress_policies(world.index, workload)
-        if any(_admits_tunnel(policy) for policy in policies):
-            continue
-        # With nothing but "deny all" a workload that nobody calls is as it is meant to be.
-        speaking = [policy for policy in policies if items(policy.spec, "ingress")]
-        if not speaking and not world.index.services_of(workload):
-            continue
-        if subject is (speaking or policies)[0]:
+        if world.ambient.tunnel_blocker(workload) is subject:
             yield Hit(
                 (*subject.path, "spec", "ingress"),
                 {"workload": str(workload.resource.ref), "port": TUNNEL_PORT},
@@ -486,10 +456,6 @@ def _ambient_selected(policy: Resource, world: World) -> Sequence[Workload]:
     ]
 
 
-def _admits_tunnel(policy: Resource) -> bool:
-    return any(covers_port(rule, TUNNEL_PORT) for _, rule in mappings(policy.spec, "ingress"))
-
-
 def networkpolicy_blocks_probes(
     subject: Resource, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
@@ -498,7 +464,7 @@ def networkpolicy_blocks_probes(
         return
     address = _probe_source(world)
     for workload in _ambient_selected(subject, world):
-        policies = ingress_policies(world.index, workload)
+        policies = world.ambient.ingress_policies(workload)
         if not policies or policies[0] is not subject:
             continue
         for container, probe, port, name in _probes(workload):

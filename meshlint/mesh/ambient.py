@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from meshlint.findings import Path
@@ -15,6 +16,8 @@ from meshlint.mesh.enrollment import enrollment
 from meshlint.mesh.injection import scalar_map
 from meshlint.mesh.installations.automatic import WAYPOINT_CONTROLLERS, controller_of
 from meshlint.mesh.provenance import Place
+from meshlint.mesh.roles import GATEWAY_API_ROUTES
+from meshlint.mesh.route_timeouts import service_of_host
 from meshlint.mesh.settings import Settings
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
@@ -243,16 +246,6 @@ def target_references(policy: Resource) -> Iterator[tuple[Path, dict[str, Any]]]
 # ------------------------------------------------------------------------------ network policies
 
 
-def ingress_policies(index: Index, workload: Workload) -> Sequence[Resource]:
-    """NetworkPolicies that restrict what reaches the pods of a workload."""
-    return [
-        policy
-        for policy in index.in_namespace("networking.k8s.io/NetworkPolicy", workload.namespace)
-        if restricts_ingress(policy)
-        and matches_selector(mapping(policy.spec, "podSelector"), workload.labels)
-    ]
-
-
 def restricts_ingress(policy: Resource) -> bool:
     """Whether a NetworkPolicy is about incoming traffic, which is so unless it says otherwise."""
     types = items(policy.spec, "policyTypes")
@@ -273,3 +266,76 @@ def covers_port(rule: Mapping[str, Any], port: int, name: str = "") -> bool:
         if isinstance(first, int) and isinstance(last, int) and first <= port <= last:
             return True
     return False
+
+
+# --------------------------------------------------------------------------------- one whole input
+
+
+class Ambient:
+    """What is asked about one input again and again; each answer is worked out once."""
+
+    def __init__(self, index: Index, cluster_domain: str) -> None:
+        self._index = index
+        self._cluster_domain = cluster_domain
+        self._policies: dict[Workload, Sequence[Resource]] = {}
+        self._blockers: dict[Workload, Resource | None] = {}
+
+    def ingress_policies(self, workload: Workload) -> Sequence[Resource]:
+        """NetworkPolicies that restrict what reaches the pods of a workload."""
+        known = self._policies.get(workload)
+        if known is None:
+            kind, namespace = "networking.k8s.io/NetworkPolicy", workload.namespace
+            known = self._policies[workload] = [
+                policy
+                for policy in self._index.in_namespace(kind, namespace)
+                if restricts_ingress(policy)
+                and matches_selector(mapping(policy.spec, "podSelector"), workload.labels)
+            ]
+        return known
+
+    def tunnel_blocker(self, workload: Workload) -> Resource | None:
+        """The NetworkPolicy to mend where none admits the tunnel to the pods; None where one does.
+
+        With nothing but "deny all" a workload without a Service is as it is meant to be.
+        """
+        if workload not in self._blockers:
+            self._blockers[workload] = self._find_blocker(workload)
+        return self._blockers[workload]
+
+    def _find_blocker(self, workload: Workload) -> Resource | None:
+        policies = self.ingress_policies(workload)
+        if any(self._admits_tunnel(policy) for policy in policies):
+            return None
+        speaking = [policy for policy in policies if items(policy.spec, "ingress")]
+        if not speaking and not self._index.services_of(workload):
+            return None
+        return next(iter(speaking or policies), None)
+
+    def _admits_tunnel(self, policy: Resource) -> bool:
+        return any(covers_port(rule, TUNNEL_PORT) for _, rule in mappings(policy.spec, "ingress"))
+
+    @cached_property
+    def behind_gateways(self) -> frozenset[tuple[str, str]]:
+        """Services that gateways route to, by namespace and name."""
+        return frozenset((*self._of_virtual_services(), *self._of_routes()))
+
+    def _of_virtual_services(self) -> Iterator[tuple[str, str]]:
+        for route in self._index.of_kind("networking.istio.io/VirtualService"):
+            if not set(map(str, items(route.spec, "gateways"))) - {"mesh"}:
+                continue
+            for protocol in ("http", "tls", "tcp"):
+                for _, entry in mappings(route.spec, protocol):
+                    for _, destination in mappings(entry, "route"):
+                        host = text(destination, "destination", "host")
+                        found = service_of_host(host, route.namespace, self._cluster_domain)
+                        if found is not None:
+                            yield found
+
+    def _of_routes(self) -> Iterator[tuple[str, str]]:
+        for route in self._index.of_kind(*GATEWAY_API_ROUTES):
+            parents = mappings(route.spec, "parentRefs")
+            if not any(parent.get("kind", "Gateway") == "Gateway" for _, parent in parents):
+                continue
+            for _, rule in mappings(route.spec, "rules"):
+                for _, backend in mappings(rule, "backendRefs"):
+                    yield text(backend, "namespace") or route.namespace, text(backend, "name")

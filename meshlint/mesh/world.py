@@ -20,6 +20,7 @@ from meshlint.model.workloads import Workload
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from meshlint.mesh.ambient import Ambient
     from meshlint.mesh.budgets import Budgets
     from meshlint.mesh.injection import Injection, Injector
     from meshlint.mesh.kustomize import Kustomizations
@@ -151,6 +152,13 @@ class World:
         from meshlint.mesh.tracing import sampling
 
         return sampling(self)
+
+    @cached_property
+    def ambient(self) -> Ambient:
+        """What ambient mode makes of routes and network policies."""
+        from meshlint.mesh.ambient import Ambient
+
+        return Ambient(self.index, self.cluster_domain)
 
     @cached_property
     def budgets(self) -> Budgets:
