@@ -85,7 +85,7 @@ def cold_start(repeat: int) -> None:
     floor = statistics.median(pair[0] for pair in pairs)
     whole = statistics.median(pair[1] for pair in pairs)
     print(
-        f"cold start, one file: {whole / floor:.2f} × `python -c 'import click'`"
+        f"cold start, one file: {whole / floor:.2f} times `python -c 'import click'`"
         f" (budget {COLD_START_BUDGET}; {whole * 1000:.0f} ms and {floor * 1000:.0f} ms)"
     )
 
@@ -134,8 +134,8 @@ def throughput(corpus: Path) -> None:
     gc.enable()
     report = results[0].report  # type: ignore[attr-defined]
     print(
-        f"corpus of {size:.1f} million characters in {len(files)} files, {report.resources} objects,"
-        f" {len(rules)} rules, {len(report.findings)} findings:"
+        f"corpus of {size:.1f} million characters in {len(files)} files,"
+        f" {report.resources} objects, {len(rules)} rules, {len(report.findings)} findings:"
     )
     print(f"  event stream alone        1.00  ({size / floor:.1f} million characters/s)")
     print(f"  values and positions      {parsed / floor:.2f}")
