@@ -63,7 +63,8 @@ def port_exempt(subject: Resource, world: World, params: Mapping[str, Any]) -> I
     """Single ports that take plain text."""
     for port in mapping(subject.spec, "portLevelMtls"):
         mode = get(subject.spec, "portLevelMtls", port, "mode")
-        if mode in _OPEN:
+        admission = mode == "PERMISSIVE" and mtls.serves_admission(world, subject, port)
+        if mode in _OPEN and not admission:
             path = (*subject.path, "spec", "portLevelMtls", port, "mode")
             yield Hit(path, {"port": port, "mode": mode})
 

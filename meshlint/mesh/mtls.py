@@ -7,7 +7,7 @@ port stands for itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -234,3 +234,41 @@ def gateway_routes_to(world: World, host: str, namespace: str) -> Resource | Non
 
 def _same_host(world: World, host: str, namespace: str) -> object:
     return service_of_host(host, namespace, world.cluster_domain) or host
+
+
+# ----------------------------------------------------------------------- callers without identity
+
+_WEBHOOKS = tuple(
+    f"admissionregistration.k8s.io/{kind}WebhookConfiguration"
+    for kind in ("Validating", "Mutating")
+)
+
+
+def serves_admission(world: World, policy: Resource, port: int | str) -> bool:
+    """Whether a port of the workloads a policy selects is called by the API server.
+
+    That is outside of the mesh and cannot present one of its certificates.
+    """
+    selected = mapping(policy.spec, "selector", "matchLabels")
+    for configuration in world.index.of_kind(*_WEBHOOKS):
+        for _, webhook in mappings(configuration.value, "webhooks"):
+            name, namespace = (
+                text(webhook, "clientConfig", "service", key) for key in ("name", "namespace")
+            )
+            service = world.index.find("core/Service", namespace, name)
+            if service is None or namespace != policy.namespace:
+                continue
+            targets = (
+                entry.get("targetPort", entry.get("port"))
+                for _, entry in mappings(service.spec, "ports")
+            )
+            # A target by name may be any port of the container.
+            known = any(isinstance(to, str) or str(to) == str(port) for to in targets)
+            if known and _go_together(selected, mapping(service.spec, "selector")):
+                return True
+    return False
+
+
+def _go_together(labels: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Whether one set of labels holds all of the other one."""
+    return matches_labels(labels, others) or matches_labels(others, labels)
