@@ -85,7 +85,8 @@ def test_bad_manifests_are_reported(
             remediation=rule.remediation,
         )
         output = diagnostics(report, ReportContext(version=__version__, rules=[info]))
-        golden = case.parent / (case.name.removesuffix(case.suffix) + ".out")
+        name = case.name if case.is_dir() else case.name.removesuffix(case.suffix)
+        golden = case.parent / f"{name}.out"
         if update_golden:
             golden.write_text(output, encoding="utf-8")
         expected = golden.read_text(encoding="utf-8") if golden.is_file() else ""
