@@ -70,6 +70,10 @@ def _absent(reference: Reference, subject: Workload, world: World) -> Iterator[H
     generated = world.kustomizations.generated
     if (reference.kind, bare) in generated or (reference.kind, reference.name) in generated:
         return
+    applied = world.kustomizations.applied(f"core/{reference.kind}")
+    namespaces = {namespace for namespace, _ in world.kustomizations.applied_as(subject.resource)}
+    if any((namespace, reference.name) in applied for namespace in namespaces):
+        return
     yield Hit(
         reference.path,
         {"kind": reference.kind, "name": reference.name, "namespace": subject.namespace},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -23,6 +24,7 @@ class Kustomizations:
 
     def __init__(self, index: Index) -> None:
         self._index = index
+        self._applied: dict[str, frozenset[tuple[str, str]]] = {}
 
     @cached_property
     def documents(self) -> tuple[Document, ...]:
@@ -51,11 +53,11 @@ class Kustomizations:
 
     @cached_property
     def _listed(self) -> tuple[frozenset[str], ...]:
-        """Files that are listed together."""
+        """Files and directories that are listed together."""
         return tuple(
             frozenset(
                 _resolve(document, entry)
-                for key in ("resources", "bases")
+                for key in ("resources", "bases", "components")
                 for entry in items(document.value, key)
                 if isinstance(entry, str)
             )
@@ -73,6 +75,49 @@ class Kustomizations:
         if first == second:
             return True
         return any(first in listed and second in listed for listed in self._listed)
+
+    # ----------------------------------------------------------------------------------- names
+
+    def applied(self, group_kind: str) -> frozenset[tuple[str, str]]:
+        """Namespaces and names that the objects of a kind may have once they are applied."""
+        known = self._applied.get(group_kind)
+        if known is None:
+            objects = self._index.of_kind(group_kind)
+            known = frozenset(found for one in objects for found in self.applied_as(one))
+            self._applied[group_kind] = known
+        return known
+
+    def applied_as(self, resource: Resource) -> Iterator[tuple[str, str]]:
+        """Namespaces and names that an object may have once it is applied, its own first.
+
+        Others come from the kustomizations that list its file, and from those that list these.
+        """
+        path = posixpath.normpath(resource.document.file.path)
+        return self._renamed(path, resource.namespace, resource.name, ())
+
+    def _renamed(
+        self, path: str, namespace: str, name: str, below: tuple[Document, ...]
+    ) -> Iterator[tuple[str, str]]:
+        yield namespace, name
+        for document in self._listing.get(path, ()):
+            if document in below:
+                continue
+            prefix, suffix = (text(document.value, key) for key in ("namePrefix", "nameSuffix"))
+            yield from self._renamed(
+                posixpath.normpath(posixpath.dirname(document.file.path)),
+                text(document.value, "namespace") or namespace,
+                f"{prefix}{name}{suffix}",
+                (*below, document),
+            )
+
+    @cached_property
+    def _listing(self) -> Mapping[str, list[Document]]:
+        """Kustomizations by the files and directories they list."""
+        table: dict[str, list[Document]] = defaultdict(list)
+        for document, listed in zip(self.documents, self._listed, strict=True):
+            for path in listed:
+                table[path].append(document)
+        return table
 
     # -------------------------------------------------------------------------------- replicas
 
