@@ -134,7 +134,8 @@ def rollout_deadlocked(subject: Workload, world: World, params: Mapping[str, Any
     if surge is not None:
         surge_path = (*path, "maxSurge")
         related = (Related(subject.resource.document, surge_path, f"maxSurge is {surge}"),)
-    yield Hit((*path, "maxUnavailable"), {"kind": subject.kind}, related)
+    message = "rollout" if subject.kind == "Rollout" else "default"
+    yield Hit((*path, "maxUnavailable"), {"kind": subject.kind}, related, message=message)
 
 
 # ------------------------------------------------------------------------------------- selectors
@@ -151,12 +152,15 @@ def selector_mismatched(
         return
     selector = spec.get("selector")
     path = (*subject.resource.path, "spec", "selector")
+    # The API server judges built-in kinds, the controller of Argo Rollouts its own.
+    judged = "rollout-" if subject.kind == "Rollout" else ""
     if not mapping(selector, "matchLabels") and not any(mappings(selector, "matchExpressions")):
         # Versions before v1 take the labels of the template for it, kustomizations add labels.
         defaulted = subject.resource.version not in ("v1", "v1beta2", "v1alpha1")
         if not defaulted and not world.kustomizations.lists(subject.resource):
             message = "absent" if selector is None else "empty"
-            yield Hit(path, {"kind": subject.kind}, message=message, on_key=True)
+            args = {"kind": subject.kind}
+            yield Hit(path, args, message=f"{judged}{message}", on_key=True)
         return
     if matches_selector(selector, subject.labels):
         return
@@ -172,6 +176,7 @@ def selector_mismatched(
             "found": listed(found) if found else "none of that",
         },
         (Related(subject.resource.document, subject.labels_path, "labels of the pods", True),),
+        message=f"{judged}default",
         on_key=not wrong,
     )
 
