@@ -28,7 +28,8 @@ def version_unpinned(
         return
     if subject.form == "istiooperator":
         if subject.spec.given("tag") is None:
-            yield at(subject.home, {}, message="operator", on_key=True)
+            path = (*resource.path, "spec", "tag")
+            yield at(Place(subject.document, path), {}, message="operator", on_key=True)
     elif subject.form == "sail":
         source = subject.version_source
         if source is not None and source.place is not None and source.value.endswith("-latest"):
