@@ -189,11 +189,15 @@ def deprecated(subject: Subject, world: World, params: Mapping[str, Any]) -> Ite
                 yield Hit(entry.path, args, message="removed", on_key=True)
 
 
+# Nothing else sizes the proxy of one workload, or makes injection build a gateway of a Deployment.
+_INDISPENSABLE = frozenset({*RESOURCE_ANNOTATIONS, "inject.istio.io/templates"})
+
+
 def alpha(subject: Subject, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Annotations that may change or go without notice."""
     for entry in _entries(subject):
         known = entry.known
-        if known is None or entry.form != "annotation" or entry.name in RESOURCE_ANNOTATIONS:
+        if known is None or entry.form != "annotation" or entry.name in _INDISPENSABLE:
             continue
         if known.stage == "alpha" and (known.anywhere or entry.kind in known.kinds):
             yield Hit(entry.path, {"name": entry.name}, on_key=True)
