@@ -153,6 +153,11 @@ DEPRECATED: tuple[Field, ...] = (
         "meshConfig.ingressService, ingressControllerMode and ingressClass",
     ),
     *_fields("values.istio_cni", "values.pilot.cni"),
+    *_fields(
+        "values.{_internal_defaults_do_not_set,defaults}",
+        "the same fields at top level",
+        form="helm",
+    ),
 )
 
 INEFFECTIVE: tuple[Field, ...] = (
