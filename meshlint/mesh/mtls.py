@@ -18,7 +18,7 @@ from meshlint.mesh.route_timeouts import service_of_host
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_labels
-from meshlint.model.values import get, items, mapping, mappings, text
+from meshlint.model.values import get, integer, items, mapping, mappings, text
 from meshlint.model.workloads import Workload
 
 if TYPE_CHECKING:
@@ -238,37 +238,62 @@ def _same_host(world: World, host: str, namespace: str) -> object:
 
 # ----------------------------------------------------------------------- callers without identity
 
-_WEBHOOKS = tuple(
-    f"admissionregistration.k8s.io/{kind}WebhookConfiguration"
-    for kind in ("Validating", "Mutating")
-)
+# Kinds that name a Service which the API server calls, by the steps to each reference.
+_API_SERVER_CALLS: Mapping[str, tuple[Path, ...]] = {
+    "admissionregistration.k8s.io/MutatingWebhookConfiguration": (
+        ("webhooks",),
+        ("clientConfig", "service"),
+    ),
+    "admissionregistration.k8s.io/ValidatingWebhookConfiguration": (
+        ("webhooks",),
+        ("clientConfig", "service"),
+    ),
+    "apiextensions.k8s.io/CustomResourceDefinition": (
+        ("spec", "conversion"),
+        ("webhook", "clientConfig", "service"),
+    ),
+    "apiregistration.k8s.io/APIService": (("spec",), ("service",)),
+}
 
 
-def serves_admission(world: World, policy: Resource, port: int | str) -> bool:
-    """Whether a port of the workloads a policy selects is called by the API server.
+def called_by_api_server(world: World, policy: Resource, port: int | str) -> bool:
+    """Whether the API server calls a port of the workloads that a policy selects.
 
-    That is outside of the mesh and cannot present one of its certificates.
+    It does so for admission webhooks, conversions and aggregated APIs. It is outside of the mesh
+    and cannot present one of its certificates.
     """
     selected = mapping(policy.spec, "selector", "matchLabels")
-    for configuration in world.index.of_kind(*_WEBHOOKS):
-        for _, webhook in mappings(configuration.value, "webhooks"):
-            name, namespace = (
-                text(webhook, "clientConfig", "service", key) for key in ("name", "namespace")
-            )
-            service = world.index.find("core/Service", namespace, name)
-            if service is None or namespace != policy.namespace:
-                continue
-            targets = (
-                entry.get("targetPort", entry.get("port"))
-                for _, entry in mappings(service.spec, "ports")
-            )
+    for reference in _api_server_calls(world.index):
+        if text(reference, "namespace") != policy.namespace:
+            continue
+        service = world.index.find("core/Service", policy.namespace, text(reference, "name"))
+        if service is None or not _meets_pods(world.index, selected, service):
+            continue
+        called = integer(reference, "port") or 443
+        for _, entry in mappings(service.spec, "ports"):
+            target = entry.get("targetPort", entry.get("port"))
             # A target by name may be any port of the container.
-            known = any(isinstance(to, str) or str(to) == str(port) for to in targets)
-            if known and _go_together(selected, mapping(service.spec, "selector")):
+            if integer(entry, "port") == called and (
+                isinstance(target, str) or str(target) == str(port)
+            ):
                 return True
     return False
 
 
-def _go_together(labels: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
-    """Whether one set of labels holds all of the other one."""
-    return matches_labels(labels, others) or matches_labels(others, labels)
+def _api_server_calls(index: Index) -> Iterator[dict[str, Any]]:
+    for kind, (home, steps) in _API_SERVER_CALLS.items():
+        for found in index.of_kind(kind):
+            block = get(found.value, *home)
+            for entry in block if isinstance(block, list) else [block]:
+                yield mapping(entry, *steps)
+
+
+def _meets_pods(index: Index, labels: Mapping[str, Any], service: Resource) -> bool:
+    """Whether a policy's labels select pods of a Service, those of the input or any at all."""
+    others = mapping(service.spec, "selector")
+    pods = index.workloads_with_labels(service.namespace, others)
+    return (
+        matches_labels(labels, others)
+        or matches_labels(others, labels)
+        or any(matches_labels(labels, pod.labels) for pod in pods)
+    )
