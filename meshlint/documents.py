@@ -668,6 +668,8 @@ _FORBIDDEN = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U001
 # Characters of a file that may be read by the slow parser; starting it costs as much as a few more.
 _SECOND_OPINION_LIMIT = 1_000_000
 _SECOND_OPINION_START = 1_000
+# The time that parser needs grows with the square of the brackets that are open at once.
+_SECOND_OPINION_BRACKETS = 50
 
 
 def parse(file: SourceFile, *, native: bool = True) -> ParsedFile:
@@ -843,7 +845,12 @@ class _Reader:
                 return
             if again.span.start > stop.span.start:
                 stop = again
-        elif self.native and stop.reason == _UNEXPECTED_COLON and end - start <= self._patience:
+        elif (
+            self.native
+            and stop.reason == _UNEXPECTED_COLON
+            and end - start <= self._patience
+            and _brackets(text, start, end) <= _SECOND_OPINION_BRACKETS
+        ):
             # libyaml refuses an IPv6 address or a URL in a flow collection, which go-yaml takes;
             # ruamel.yaml's own parser takes it too, but is slow.
             self._patience -= end - start + _SECOND_OPINION_START
@@ -856,6 +863,18 @@ class _Reader:
             Problem("syntax", stop.message, stop.span, self.index, stop.related, secret)
         )
         self.index += 1
+
+
+def _brackets(text: str, start: int, end: int) -> int:
+    """How many brackets are open at once at most, those in texts and comments counted as well."""
+    deepest = depth = 0
+    for match in _BRACKET.finditer(text, start, end):
+        depth = depth + 1 if match[0] in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
+
+
+_BRACKET = re.compile(r"[\[\]{}]")
 
 
 # ----------------------------------------------------------------------------------------- JSON
