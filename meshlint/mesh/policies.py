@@ -24,10 +24,11 @@ def first_reported(world: World, others: Iterable[Resource]) -> ControlPlane | R
     """What a policy that the whole mesh lacks is reported on.
 
     The first reported installation, one that runs istiod before one that does not, else the first
-    reported one of the other objects.
+    reported one of the other objects. A control plane for gateways only reads no policies.
     """
     for plane in sorted(world.installations.control_planes, key=lambda plane: not plane.istiod):
-        if plane.document.file.path not in world.index.context_files:
+        reported = plane.document.file.path not in world.index.context_files
+        if reported and not plane.gateways_only:
             return plane
     return next((other for other in others if other.reported), None)
 

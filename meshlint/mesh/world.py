@@ -101,7 +101,8 @@ class World:
         """Namespace whose policies hold for the whole mesh."""
         if self.settings.root_namespace is not None:
             return self.settings.root_namespace
-        for plane in self.installations.control_planes:
+        planes = sorted(self.installations.control_planes, key=lambda plane: plane.gateways_only)
+        for plane in planes:
             return text(plane.mesh, "rootNamespace") or plane.namespace or "istio-system"
         return "istio-system"
 

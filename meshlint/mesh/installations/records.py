@@ -256,6 +256,12 @@ class ControlPlane:
         return ResourceRef("", "HelmValues", "", "")
 
     @property
+    def gateways_only(self) -> bool:
+        """Whether istiod reads the Gateway API alone, and none of the objects of Istio."""
+        found = self.env.get("PILOT_ENABLE_GATEWAY_CONTROLLER_MODE")
+        return found is not None and str(found.value).lower() in ("1", "t", "true")
+
+    @property
     def deployment_name(self) -> str:
         """Name of the istiod Deployment, and of its autoscaler and budget."""
         if self.workload is not None:
