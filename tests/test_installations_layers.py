@@ -45,6 +45,16 @@ def test_a_default_knows_where_it_would_be_set() -> None:
     assert found.anchor.path == ("a", "x")
 
 
+def test_a_value_would_be_set_beside_what_is_there() -> None:
+    text = document("values: {a: {}}\nmesh: {x: 1}\n")
+    home = Place(text, ("values",))
+    mesh = Layer(text.value["mesh"], Place(text, ("mesh",)), mount=("mesh",))
+    tree = Layers((mesh, Layer(text.value["values"], home)), home)
+    assert tree.site("mesh", "y") == Place(text, ("mesh", "y"))
+    assert tree.site("a", "y") == Place(text, ("values", "a", "y"))
+    assert tree.site("b", "y") == Place(text, ("values", "b", "y"))
+
+
 def test_null_unsets_and_keeps_its_place() -> None:
     tree = layers("a:\n  x: null\n", {"a": {"x": 1, "y": 1}})
     found = tree.get("a", "x")

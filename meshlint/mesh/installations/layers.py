@@ -12,6 +12,7 @@ from typing import Any
 
 from meshlint.findings import Path
 from meshlint.mesh.provenance import Place, Sourced
+from meshlint.model.values import get
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,22 @@ class Layer:
             return None
         place = self.place.below(key) if self.place else None
         return Layer(value[key], place, self.default)
+
+    def block(self, path: Sequence[str | int]) -> tuple[int, Place | None]:
+        """How many steps of a path lead to maps of the layer, and where the last of these is.
+
+        None for one that does not stand in the input the way it is.
+        """
+        layer, depth = self, 0
+        for key in path:
+            below = layer.step(key)
+            if below is None or not below.is_map:
+                break
+            layer, depth = below, depth + 1
+        place = None if layer.mount or layer.opaque else layer.place
+        if place is not None and get(place.document.value, *place.path) is not layer.value:
+            place = None
+        return depth, place
 
     @property
     def is_map(self) -> bool:
@@ -116,13 +133,22 @@ class Layers:
         return Layers(layers, self.home, self.prefix).get(*path)
 
     def site(self, *path: str | int) -> Place | None:
-        """Where in the input the value at a path stands or would be set."""
+        """Where in the input the value at a path stands or would be set.
+
+        That is beside what is written of it already: `spec.meshConfig` of an IstioOperator is a
+        home for `meshConfig` of the values as well.
+        """
         if self.home is None:
             return None
         steps: Path = tuple(path)
         if self.prefix and steps[:1] == (self.prefix,):
             steps = steps[1:]
-        return self.home.below(*steps)
+        site, deepest = self.home.below(*steps), 1
+        for layer in self.layers:
+            depth, block = layer.block(path)
+            if depth >= deepest and block is not None and block.document is self.home.document:
+                site, deepest = block.below(*path[depth:]), depth
+        return site
 
     def at(self, *path: str) -> Layers:
         """The tree below a path; empty where there is none."""
