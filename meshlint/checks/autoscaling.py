@@ -235,11 +235,17 @@ def api_version_removed(
     """HorizontalPodAutoscalers of a version that the target Kubernetes no longer serves."""
     last = parse_version(HPA_API_LAST_SERVED.get(subject.version, ""))
     target = world.kubernetes_version
-    if last is not None and (target.major, target.minor) > (last.major, last.minor):
-        yield Hit(
-            (*subject.path, "apiVersion"),
-            {"version": subject.api_version, "last": str(last), "target": str(target)},
-        )
+    if last is None or (target.major, target.minor) <= (last.major, last.minor):
+        return
+    args = {"version": subject.api_version, "last": str(last), "target": str(target), "fields": ""}
+    old = "targetAverageUtilization"
+    if any(
+        old in mapping(metric, block)
+        for _, metric in mappings(subject.spec, "metrics")
+        for block in ("resource", "containerResource")
+    ):
+        args["fields"] = f", and target.averageUtilization in place of {old}"
+    yield Hit((*subject.path, "apiVersion"), args)
 
 
 # ----------------------------------------------------------------------------------- the range
@@ -269,7 +275,7 @@ def range_fixed(subject: Autoscaler, world: World, params: Mapping[str, Any]) ->
     written = _written(subject, subject.minimum_path)
     yield Hit(
         subject.minimum_path if written else subject.maximum_path,
-        {"replicas": low, "origin": "" if written else " (the default)", "target": subject.target},
+        {"replicas": low, "origin": "" if written else " (default)", "target": subject.target},
     )
 
 

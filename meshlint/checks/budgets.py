@@ -191,15 +191,18 @@ def blocks_eviction(subject: Resource, world: World, params: Mapping[str, Any]) 
     if not pods or not needed or needed < pods:
         return
     workloads = _counted(subject, world)
+    are = "pod is" if pods == 1 else "pods are"
     yield Hit(
         path,
         {
             "value": least,
+            "needed": needed,
             "pods": pods,
-            "are": "pod is" if pods == 1 else "pods are",
+            "are": are if share is None else are.replace(" ", " that "),
             "workloads": listed([str(workload.resource.ref) for workload in workloads]),
         },
         tuple(_range_place(workload, world) for workload in workloads),
+        message="default" if share is None else "percent",
     )
 
 
