@@ -136,6 +136,8 @@ def range_fixed(subject: Scaled, world: World, params: Mapping[str, Any]) -> Ite
         args = {
             "minimum": low.value,
             "maximum": high.value,
+            "low": " (default)" if low.is_default else "",
+            "high": " (default)" if high.is_default else "",
             "name": record_name(subject),
         }
         related: tuple[Related, ...] = ()
