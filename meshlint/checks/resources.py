@@ -113,18 +113,21 @@ def _at_value(block: _Block, resource: str, message: str, **more: object) -> Ite
     place, value = block.place(resource), block.values[resource]
     if place is None:
         return
-    if isinstance(value, dict | list):
-        value = "a block" if isinstance(value, dict) else "a list"
-    elif isinstance(value, str) and (value != value.strip() or not value):
-        value = f'"{value}"'
     args = {
         "owner": block.owner,
         "resource": _NAMES.get(resource, resource),
         "part": _WORDS[block.section],
-        "value": value,
+        "value": _shown(value),
         **more,
     }
     yield at(place, args, message=message)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, dict | list):
+        return "a block" if isinstance(value, dict) else "a list"
+    spaced = isinstance(value, str) and (value != value.strip() or not value)
+    return f'"{value}"' if spaced else value
 
 
 @lru_cache(maxsize=4096, typed=True)
@@ -145,7 +148,8 @@ def quantity_invalid(
             amount, _ = _amount_and_suffix(value)
             if amount is None:
                 if value is not None:
-                    yield from _at_value(block, resource, "default")
+                    shown = f'"{value}"' if isinstance(value, str) else _shown(value)
+                    yield from _at_value(block, resource, "default", value=shown)
             elif amount < 0:
                 yield from _at_value(block, resource, "negative")
             elif resource == "cpu" and amount % _MILLI:

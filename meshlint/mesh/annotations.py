@@ -278,7 +278,7 @@ def _ports(value: str) -> str | None:
     bad = next((part for part in value.split(",") if not _port(part)), None)
     if bad is None:
         return None
-    return f'takes ports from 0 to 65535 with commas between them, and "{bad.strip()}" is none'
+    return f'takes ports from 0 to 65535 with commas between them, which "{bad.strip()}" is not'
 
 
 def _block(value: str) -> bool:
@@ -295,7 +295,7 @@ def _blocks(value: str) -> str | None:
     bad = next((part for part in value.split(",") if not _block(part)), None)
     if bad is None:
         return None
-    return f'takes address blocks such as 10.0.0.0/8, and "{bad.strip()}" is none'
+    return f'takes address blocks such as 10.0.0.0/8, which "{bad.strip()}" is not'
 
 
 def _or_all(check: Callable[[str], str | None]) -> Callable[[str], str | None]:
@@ -306,7 +306,7 @@ def _interfaces(value: str) -> str | None:
     for part in value.split(",") if value else ():
         # IFNAMSIZ of Linux, and what it refuses in names.
         if not 0 < len(part.strip()) < 16 or re.search(r"[\s/]", part.strip()):
-            return f'takes names of interfaces, and "{part.strip()}" is none'
+            return f'takes names of interfaces, which "{part.strip()}" is not'
     return None
 
 
@@ -344,7 +344,7 @@ def _export_to(value: str) -> str | None:
     for part in value.split(","):
         name = part.strip()
         if name not in ("*", ".", "~") and not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name):
-            return f'takes namespaces, "." or "*", and "{name}" is none'
+            return f'takes namespaces, "." or "*", which "{name}" is not'
     return None
 
 
