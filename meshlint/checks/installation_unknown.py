@@ -1,4 +1,4 @@
-"""Fields of an installation that no release of Istio has."""
+"""Fields of an installation that its version of Istio does not have."""
 
 from __future__ import annotations
 
@@ -6,140 +6,168 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from meshlint.checks.hits import at
-from meshlint.findings import Hit
+from meshlint.findings import Hit, Path
+from meshlint.mesh.installations.field_tables import DEPRECATED, INEFFECTIVE, REMOVED
 from meshlint.mesh.installations.known_fields import (
-    Node,
-    below,
-    has,
-    known,
-    nearest,
+    Chart,
+    Steps,
+    Target,
+    Tree,
+    Unknown,
+    chart_fields,
+    fields_of,
     same_letters,
+    unknown_fields,
 )
 from meshlint.mesh.installations.layers import Layer, Layers
-from meshlint.mesh.installations.records import ControlPlane, GatewayProxy
+from meshlint.mesh.installations.records import (
+    BaseChart,
+    ControlPlane,
+    Form,
+    GatewayProxy,
+    NodeAgent,
+)
 from meshlint.mesh.provenance import Place
-from meshlint.mesh.versions import Version
+from meshlint.mesh.versions import Version, parse_version
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
+from meshlint.model.values import text
 
-Steps = tuple[str | int, ...]
+Record = ControlPlane | GatewayProxy | NodeAgent | BaseChart
 
-_STRICT = "1.24"
-"""First release whose istioctl refuses a file for a field that it does not know."""
+_TREES: Mapping[str, Tree] = {
+    "IstioOperator": "spec",
+    "Istio": "sail",
+    "IstioCNI": "sail-cni",
+    "ZTunnel": "sail-ztunnel",
+}
 
 
 def field_unknown(
-    subject: Resource | ControlPlane | GatewayProxy, world: World, params: Mapping[str, Any]
+    subject: Resource | Record, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
-    """Fields that neither the API nor a chart has ever had."""
+    """Fields that the target version does not have."""
     if isinstance(subject, Resource):
-        sail = subject.kind == "Istio"
-        place = Place(subject.document, (*subject.path, "spec"))
-        root: Steps = ("spec",)
-        layers: Sequence[Layer] = (Layer(subject.spec, place),)
-        fields = known("sail" if sail else "spec")
-        form = "sail" if sail else "istiooperator"
-        version = _version_of(subject, world)
-        if version is None:
-            return
-    elif subject.form == "helm":
-        gateway = isinstance(subject, GatewayProxy)
-        layers = _given(subject.values, "" if gateway else "pilot")
-        fields = known("gateway" if gateway else "istiod")
-        form, root, version = "helm", (), subject.version
-    else:
-        return
-    certain = version.at_least(_STRICT)
-    for path, place, node, parent in _unknown(Layers(tuple(layers)), fields):
-        meant = _meant(path, node, parent)
-        if meant is None and not certain:
-            continue  # lists of old releases have gaps
-        # `global` belongs to every chart of a release, some of which may not be Istio's.
-        shared = form == "helm" and path[0] == "global" and len(path) == 2
-        if shared and not (meant and same_letters(str(path[-1]), str(meant[-1]))):
-            continue
-        args = {"field": _shown((*root, *path)), "meant": _shown((*root, *(meant or ())))}
-        # Both istioctl and istiod read MeshConfig with unknown fields allowed.
-        message = "mesh" if "meshConfig" in path[:-1] and form != "sail" else form
-        if meant is not None:
-            message += "-near"
-        yield at(place, args, message=message, on_key=True)
+        yield from _of_object(subject, world)
+    elif isinstance(subject, BaseChart) or subject.form == "helm":
+        yield from _of_chart(subject)
 
 
-def _version_of(resource: Resource, world: World) -> Version | None:
+def _of_object(subject: Resource, world: World) -> Iterator[Hit]:
+    form: Form = "istiooperator" if subject.kind == "IstioOperator" else "sail"
+    version = _version_of(subject, world)
+    fields = fields_of(_TREES[subject.kind])
+    place = Place(subject.document, (*subject.path, "spec"))
+    for found in unknown_fields(subject.spec, fields, Target(version, charts=False)):
+        names = _names(found.path)
+        path = names[1:] if names[0] == "values" else ("spec", *names)
+        if not _in_a_table(path, form):
+            where = place.below(*found.path)
+            yield _hit(where, found, form, version, ("spec",), subject.kind)
+
+
+def _version_of(resource: Resource, world: World) -> Version:
+    """The version that an object is for; of an overlay on another one that of the mesh."""
+    if world.settings.istio_version is not None:
+        return world.settings.istio_version
     found = world.installations
-    records: tuple[ControlPlane | GatewayProxy, ...] = (
-        *found.control_planes,
-        *found.without_control_plane,
-        *found.gateways,
-    )
+    records: list[ControlPlane | NodeAgent] = [*found.control_planes, *found.node_agents]
+    records += found.without_control_plane
     for record in records:
         if record.resource is resource:
             return record.version
-    return None
+    written = text(resource.spec, "tag") or text(resource.spec, "version")
+    return parse_version(written) or world.istio_version
 
 
-def _given(values: Layers, section: str) -> list[Layer]:
-    """What the input sets, each value once: the chart itself sees it also below its section."""
-    layers = [layer for layer in values.layers if layer.place and not layer.opaque]
-    plain = [(layer.mount, layer.place) for layer in layers]
-    return [
-        layer
-        for layer in layers
-        if not (layer.mount[:1] == (section,) and (layer.mount[1:], layer.place) in plain)
-    ]
+def _of_chart(subject: Record) -> Iterator[Hit]:
+    chart = _chart(subject)
+    fields, target = chart_fields(chart), Target(subject.version, charts=True)
+    for layer in _given(subject.values):
+        assert layer.place is not None
+        for found in unknown_fields(layer.plain(), fields, target):
+            names = _names(found.path)
+            if _in_a_table(names, "helm") or _in_a_table(("pilot", *names), "helm"):
+                continue
+            if names[0] == "global" and len(found.path) == 2 and not _is_slip(found):
+                continue
+            refused = chart == "gateway" and len(found.path) == 1
+            where = layer.place.below(*found.path[len(layer.mount) :])
+            form = "refused" if refused else "helm"
+            yield _hit(where, found, form, subject.version, (), chart)
 
 
-def _unknown(
-    tree: Layers, node: Node, parent: Node | None = None, path: Steps = ()
-) -> Iterator[tuple[Steps, Place, Node, Node | None]]:
-    """Topmost keys that are not known, with the fields that are known beside and above them."""
-    for layer in tree.layers:
-        yield from _unknown_in(layer, node, parent, path)
+def _chart(subject: Record) -> Chart:
+    if isinstance(subject, ControlPlane):
+        return "istiod"
+    if isinstance(subject, GatewayProxy):
+        return "gateway"
+    if isinstance(subject, NodeAgent):
+        return "cni" if subject.agent == "istio-cni" else "ztunnel"
+    return "base"
 
 
-def _unknown_in(
-    layer: Layer, node: Node, parent: Node | None, path: Steps
-) -> Iterator[tuple[Steps, Place, Node, Node | None]]:
-    if isinstance(layer.value, list) and not layer.mount:
-        for number in range(len(layer.value)):
-            item = layer.step(number)
-            if item is not None:
-                yield from _unknown_in(item, node, parent, (*path, number))
-        return
-    for key in layer.keys():  # noqa: SIM118 - no mapping
-        child = layer.step(key)
-        # Keys with such a start hold YAML anchors or belong to other tools.
-        if child is None or not _text(key) or key.startswith(("x-", "_", ".")):
+def _given(values: Layers) -> list[Layer]:
+    """What the input gives, each once; a layer may be mounted below a section as well.
+
+    `global` of an umbrella chart is meant for all of its charts and says nothing about one.
+    """
+    found: dict[tuple[int, Path], Layer] = {}
+    for layer in values.layers:
+        if layer.place is None or layer.opaque or layer.mount[-1:] == ("global",):
             continue
-        if not has(node, key):
-            assert child.place is not None
-            yield (*path, key), child.place, node, parent
+        key = (id(layer.place.document), layer.place.path)
+        known = found.get(key)
+        if known is None or len(layer.mount) < len(known.mount):
+            found[key] = layer
+    return list(found.values())
+
+
+def _is_slip(found: Unknown) -> bool:
+    """Whether a field is a known one in other letters.
+
+    `global` belongs to every chart of a release, some of which may not be Istio's.
+    """
+    return found.meant is not None and same_letters(str(found.path[-1]), str(found.meant[-1]))
+
+
+def _in_a_table(path: tuple[str, ...], form: Form) -> bool:
+    """Whether a field, or one below it, is gone, deprecated or ineffective: other rules tell.
+
+    Paths are those of `values`, or begin with `spec`.
+    """
+    for field in (*REMOVED, *DEPRECATED, *INEFFECTIVE):
+        if field.form not in (None, form) or field.root == "k8s":
             continue
-        fields = below(node, key)
-        if fields is not None:
-            yield from _unknown_in(child, fields, node, (*path, key))
+        listed = ("spec", *field.path) if field.root == "spec" else field.path
+        if len(path) < len(listed) and listed[len(path) - 1] == "*":
+            continue
+        if all(a in (b, "*") for a, b in zip(listed, path, strict=False)):
+            return True
+    return False
 
 
-def _text(key: object) -> bool:
-    return isinstance(key, str)  # YAML has keys of other types, whatever the annotation says
+def _hit(place: Place, found: Unknown, form: str, version: Version, root: Steps, what: str) -> Hit:
+    args = {
+        "field": _shown((*root, *found.path)),
+        "meant": _shown((*root, *(found.meant or ()))),
+        "version": str(version),
+        "since": found.since,
+        "what": what,
+    }
+    # Both istioctl and istiod read MeshConfig with unknown fields allowed.
+    message = "mesh" if "meshConfig" in found.path[:-1] and form != "sail" else form
+    if found.meant is not None:
+        message += "-near"
+    elif found.since:
+        message += "-later"
+    elif found.gone:
+        message += "-gone"
+    return at(place, args, message=message, on_key=True)
 
 
-def _meant(path: Steps, node: Node, parent: Node | None) -> Steps | None:
-    """The known field nearest to an unknown one: here, one level down or one level up."""
-    name = str(path[-1])
-    here = nearest(name, node)
-    if here is not None:
-        return (*path[:-1], here)
-    down = [key for key in node if name in (below(node, key) or ())]
-    if len(down) == 1:
-        return (*path[:-1], down[0], name)
-    if parent is not None and name in parent:
-        upper = path[:-1]
-        while isinstance(upper[-1], int):
-            upper = upper[:-1]
-        return (*upper[:-1], name)
-    return None
+def _names(path: Steps) -> tuple[str, ...]:
+    return tuple(step for step in path if isinstance(step, str))
 
 
 def _shown(path: Sequence[str | int]) -> str:

@@ -86,7 +86,7 @@ REMOVED: tuple[Field, ...] = (
         since="1.24",
     ),
     *_fields(
-        "values.global.{autoscalingV2API,configRootNamespace,defaultConfigVisibilitySettings,useMCP}",
+        "values.global.{autoscalingV2API,autoscalingv2API,configRootNamespace,defaultConfigVisibilitySettings,useMCP}",
         since="1.24",
     ),
     *_fields("values.sidecarInjectorWebhook.{objectSelector,useLegacySelectors}", since="1.24"),
