@@ -7,13 +7,13 @@ from typing import Any
 
 from meshlint.checks.hits import at, there
 from meshlint.findings import Hit, Related
-from meshlint.mesh.disruption import evictions_allowed
 from meshlint.mesh.installations.records import ControlPlane, GatewayProxy, NodeAgent
 from meshlint.mesh.pod_resources import set_by_namespace
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.proxy_resources import Part
 from meshlint.mesh.scheduling import node_pinned, preferred_pin, spread
 from meshlint.mesh.world import World
+from meshlint.model.counts import pod_count
 from meshlint.model.quantity import parse_quantity
 
 Record = ControlPlane | GatewayProxy | NodeAgent
@@ -302,7 +302,7 @@ def budget_blocks_drain(subject: Scaled, world: World, params: Mapping[str, Any]
     if minimum.value is None or minimum.value < 1:
         return
     least, most = budget.value.min_available, budget.value.max_unavailable
-    if evictions_allowed(minimum.value, least.value, most.value) != 0:
+    if not _all_kept(minimum.value, least.value, most.value):
         return
     by_most = least.value is None
     rule = "maxUnavailable" if by_most else "minAvailable"
@@ -315,6 +315,14 @@ def budget_blocks_drain(subject: Scaled, world: World, params: Mapping[str, Any]
     decided = field if field.place is not None or by_most else minimum
     related = there(minimum.place, f"as few as {args['pods']}") if decided is field else ()
     yield _decided(subject, decided, {"origin": _origin(field), **args}, related)
+
+
+def _all_kept(count: int, least: Any, most: Any) -> bool:
+    """Whether a budget lets none of so many pods go; both its fields are rounded up."""
+    if least is not None:
+        kept = pod_count(least, count, round_up=True)
+        return kept is not None and kept >= count
+    return most is not None and pod_count(most, count, round_up=True) == 0
 
 
 # ---------------------------------------------------------------------------------- scheduling
