@@ -14,6 +14,7 @@ from meshlint.checks.hits import at
 from meshlint.findings import Hit
 from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.world import World
+from meshlint.model.values import integer
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _TAG = re.compile(
@@ -32,14 +33,16 @@ Fault = Callable[[Any], str]
 def _ranges(value: Any) -> str:
     if not isinstance(value, str):
         return "no text"
+    if value in ("", "*"):
+        return ""
+    # The parser takes no blanks, and no address without the length of its prefix.
     for part in value.split(","):
-        part = part.strip()
-        if part in ("", "*"):
-            continue
         try:
             ipaddress.ip_network(part, strict=False)
         except ValueError:
             return f"no list of address ranges ({part!r} is none)"
+        if "/" not in part:
+            return f"no list of address ranges ({part!r} has no prefix length)"
     return ""
 
 
@@ -53,7 +56,7 @@ def _ports(value: Any) -> str:
 
 def _one_of(words: frozenset[str]) -> Fault:
     known = ", ".join(sorted(word for word in words if word))
-    return lambda value: "" if value in words else f"none of {known}"
+    return lambda value: "" if isinstance(value, str) and value in words else f"none of {known}"
 
 
 def _level(value: Any) -> str:
@@ -83,6 +86,16 @@ def _percent(value: Any) -> str:
     return "" if 0 <= value <= 100 else "outside of 0 to 100 percent"
 
 
+def _count(value: Any) -> str:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return ""  # charts and the API take quoted digits
+    return "" if integer(value) is not None and value >= 0 else "no whole number"
+
+
+def _switch(value: Any) -> str:
+    return "" if isinstance(value, bool) else "neither true nor false"
+
+
 def _block(kind: type, what: str) -> Fault:
     return lambda value: "" if value is None or isinstance(value, kind) else f"no {what}"
 
@@ -109,9 +122,38 @@ _FIELDS: tuple[tuple[tuple[str, ...], Fault], ...] = (
     (("pilot", "tolerations"), _LIST),
     (("pilot", "topologySpreadConstraints"), _LIST),
     (("pilot", "seccompProfile"), _MAP),
+    (("pilot", "hub"), _matching(_HUB, "part of an image reference")),
+    (("pilot", "tag"), _matching(_TAG, "tag of an image")),
+    (("pilot", "autoscaleMin"), _count),
+    (("pilot", "autoscaleMax"), _count),
+    (("pilot", "replicaCount"), _count),
+    (("pilot", "cpu", "targetAverageUtilization"), _count),
+    (("pilot", "memory", "targetAverageUtilization"), _count),
+    (("global", "proxy", "statusPort"), _count),
     (("global", "proxy", "lifecycle"), _MAP),
     (("sidecarInjectorWebhook", "neverInjectSelector"), _LIST),
     (("sidecarInjectorWebhook", "alwaysInjectSelector"), _LIST),
+)
+
+
+_SWITCHES: tuple[tuple[str, ...], ...] = (
+    ("global", "configValidation"),
+    ("global", "defaultPodDisruptionBudget", "enabled"),
+    ("global", "externalIstiod"),
+    ("global", "logAsJson"),
+    ("global", "omitSidecarInjectorConfigMap"),
+    ("global", "operatorManageWebhooks"),
+    ("global", "proxy", "enableCoreDump"),
+    ("global", "proxy", "privileged"),
+    ("istiodRemote", "enabled"),
+    ("pilot", "autoscaleEnabled"),
+    ("pilot", "cni", "enabled"),
+    ("pilot", "configMap"),
+    ("sidecarInjectorWebhook", "enableNamespacesByDefault"),
+    ("sidecarInjectorWebhook", "rewriteAppHTTPProbe"),
+    ("telemetry", "enabled"),
+    ("telemetry", "v2", "enabled"),
+    ("telemetry", "v2", "prometheus", "enabled"),
 )
 
 
@@ -119,12 +161,21 @@ def value_invalid(subject: ControlPlane, world: World, params: Mapping[str, Any]
     """Known fields with a value of the wrong type or form."""
     if subject.form == "rendered":
         return
-    for path, fault in _FIELDS:
+    for path, fault, message in _faults():
         found = subject.values.given(*path)
         if found is None or found.place is None or found.value is None:
             continue
         reason = fault(found.value)
         if reason:
             shown = found.value if not isinstance(found.value, (dict, list)) else "a block"
+            if message == "switch" and isinstance(shown, str):
+                shown = f'"{shown}"'
             args = {"field": ".".join(path), "value": shown, "reason": reason}
-            yield at(found.place, args)
+            yield at(found.place, args, message=message)
+
+
+def _faults() -> Iterator[tuple[tuple[str, ...], Fault, str]]:
+    for path, fault in _FIELDS:
+        yield path, fault, "default"
+    for path in _SWITCHES:
+        yield path, _switch, "switch"

@@ -8,7 +8,12 @@ from typing import Any
 
 from meshlint.checks.hits import at, there
 from meshlint.findings import Hit
-from meshlint.mesh.installations.records import ControlPlane, GatewayProxy, NodeAgent
+from meshlint.mesh.installations.records import (
+    BaseChart,
+    ControlPlane,
+    GatewayProxy,
+    NodeAgent,
+)
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.versions import KUBERNETES_MINIMUM, Version
 from meshlint.mesh.world import World
@@ -36,16 +41,21 @@ def version_unpinned(
             yield at(source.place, {"version": source.value}, message="sail")
     elif subject.form == "helm":
         given = subject.chart_version
-        if given is None or given.value is None:
+        if given is None:
+            return  # a chart from a folder or from a source that is not in the input
+        if given.value is None:
             yield at(Place(subject.document, resource.path), {}, message="missing")
         elif given.place is not None and not _EXACT.fullmatch(str(given.value)):
             yield at(given.place, {"version": given.value})
 
 
 def version_skewed(
-    subject: GatewayProxy | NodeAgent, world: World, params: Mapping[str, Any]
+    subject: GatewayProxy | NodeAgent | BaseChart, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
-    """Gateways and node agents that are ahead of istiod, or more than one minor behind it."""
+    """Gateways and node agents that are ahead of istiod, or more than one minor behind it.
+
+    The chart with the definitions may be newer than istiod, never older.
+    """
     own = subject.version_source
     plane = _plane_of(subject, world)
     if own is None or own.place is None or plane is None:
@@ -54,6 +64,12 @@ def version_skewed(
     if theirs is None or theirs.place is None or theirs.place == own.place:
         return
     distance = plane.version.minor - subject.version.minor
+    if isinstance(subject, BaseChart):
+        if subject.chart == "base" and distance > 0 and plane.version.major == 1:
+            args = {"version": str(subject.version), "istiod": str(plane.version)}
+            related = there(theirs.place, f"istiod is {plane.version}")
+            yield at(own.place, args, related, message="base")
+        return
     if plane.version.major != subject.version.major or 0 <= distance <= 1:
         return
     yield at(
@@ -64,7 +80,7 @@ def version_skewed(
     )
 
 
-def _plane_of(subject: GatewayProxy | NodeAgent, world: World) -> ControlPlane | None:
+def _plane_of(subject: GatewayProxy | NodeAgent | BaseChart, world: World) -> ControlPlane | None:
     planes = [plane for plane in world.installations.control_planes if plane.istiod]
     if isinstance(subject, GatewayProxy):
         planes = [plane for plane in planes if plane.revision == subject.revision] or planes
