@@ -116,8 +116,16 @@ def min_replicas_low(subject: Scaled, world: World, params: Mapping[str, Any]) -
             "pods": counted(minimum.value, "pod"),
             "min": params["min"],
             "name": record_name(subject),
+            "loss": _LOSS[isinstance(subject, ControlPlane) and subject.gateways_only],
         }
         yield _decided(subject, minimum, args, message="default" if enabled.value else "fixed")
+
+
+# What is lost with the last istiod, by whether it serves gateways only.
+_LOSS = {
+    False: "injection fails closed and no pod with a sidecar can start",
+    True: "gateways learn of no new route and no new endpoint",
+}
 
 
 def range_fixed(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
