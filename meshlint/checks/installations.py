@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from meshlint.checks.hits import at, there
 from meshlint.findings import Hit, Related
+from meshlint.mesh.installations.neighbors import protected_by, scaled_by
 from meshlint.mesh.installations.records import ControlPlane, GatewayProxy, NodeAgent
 from meshlint.mesh.pod_resources import set_by_namespace
 from meshlint.mesh.provenance import Place, Sourced
@@ -92,8 +94,32 @@ def _chosen(subject: Scaled, params: Mapping[str, Any]) -> bool:
 # ------------------------------------------------------------------------------------- scaling
 
 
+def with_own_autoscaler(subject: Scaled, world: World) -> Scaled:
+    """The record with an autoscaler of the input, where the installation brings none itself."""
+    enabled = subject.autoscaling.enabled
+    if subject.form in ("rendered", "automatic") or enabled is None or enabled.value:
+        return subject
+    name = subject.deployment_name if isinstance(subject, ControlPlane) else subject.name
+    if not name or not subject.namespace:
+        return subject
+    scalers = world.autoscaling.targeting(subject.namespace, "Deployment", name)
+    if not scalers:
+        return subject
+    return replace(subject, autoscaling=scaled_by(scalers, subject.home))
+
+
+def _protected(subject: Scaled, world: World) -> bool:
+    """Whether a budget of the input is for pods that an installation makes."""
+    if subject.form == "rendered" or subject.resource is None or subject.scheduling is None:
+        return False
+    labels = dict(subject.scheduling.pod_labels)
+    found = protected_by(world.index, subject.namespace, labels, subject.resource)
+    return found.value is not None
+
+
 def autoscaling_disabled(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """istiod or a gateway without an autoscaler."""
+    subject = with_own_autoscaler(subject, world)
     enabled = subject.autoscaling.enabled
     if enabled is None or enabled.value or not _chosen(subject, params):
         return
@@ -108,6 +134,7 @@ def autoscaling_disabled(subject: Scaled, world: World, params: Mapping[str, Any
 
 def min_replicas_low(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """istiod or a gateway that may run on fewer pods than `min`."""
+    subject = with_own_autoscaler(subject, world)
     minimum, enabled = subject.minimum, subject.autoscaling.enabled
     if minimum is None or minimum.value is None or enabled is None:
         return
@@ -156,6 +183,7 @@ def range_fixed(subject: Scaled, world: World, params: Mapping[str, Any]) -> Ite
 
 def cpu_target_high(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """An autoscaler of an installation that acts late, or, for istiod, not on CPU at all."""
+    subject = with_own_autoscaler(subject, world)
     scaling = subject.autoscaling
     target = scaling.cpu_target
     if scaling.enabled is None or not scaling.enabled.value or target is None:
@@ -173,6 +201,7 @@ def memory_target_missing(
     subject: Scaled, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """An autoscaler of istiod that has no memory metric, from the version that knows one."""
+    subject = with_own_autoscaler(subject, world)
     scaling = subject.autoscaling
     target = scaling.memory_target
     if scaling.enabled is None or not scaling.enabled.value or target is None:
@@ -285,10 +314,11 @@ def request_undersized(subject: Record, world: World, params: Mapping[str, Any])
 
 def budget_missing(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """istiod or a gateway of several pods that no budget keeps from being evicted at once."""
+    subject = with_own_autoscaler(subject, world)
     minimum, budget = subject.minimum, subject.budget
     if minimum is None or budget is None or budget.value is not None:
         return
-    if (minimum.value or 0) < 2 or not _chosen(subject, params):
+    if (minimum.value or 0) < 2 or not _chosen(subject, params) or _protected(subject, world):
         return
     place = budget.place
     off = place is not None and not place.embedded and place.path[-1] == "enabled"
@@ -338,6 +368,7 @@ def _all_kept(count: int, least: Any, most: Any) -> bool:
 
 def not_spread(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """istiod or a gateway of several pods that may all run on one node."""
+    subject = with_own_autoscaler(subject, world)
     scheduling, maximum = subject.scheduling, subject.maximum
     if scheduling is None or maximum is None or (maximum.value or 0) < 2:
         return
