@@ -111,9 +111,11 @@ def _overlays(gateway: Resource, record: GatewayProxy, world: World) -> Iterator
         if found is not None and found.place is not None:
             value = found.value if isinstance(found.value, dict) else None
             yield _Overlay(key, value, found.place)
-    for resource in world.index.of_kind("core/ConfigMap"):
-        if resource.labels.get(CLASS_DEFAULTS) == class_name:
-            yield from _of_config_map(resource)
+    planes = world.installations.control_planes
+    for namespace in sorted({plane.namespace for plane in planes} or {world.root_namespace}):
+        for resource in world.index.in_namespace("core/ConfigMap", namespace):
+            if resource.labels.get(CLASS_DEFAULTS) == class_name:
+                yield from _of_config_map(resource)
     reference = mapping(gateway.spec, "infrastructure", "parametersRef")
     if _is_config_map(reference):
         name = text(reference, "name")
