@@ -661,8 +661,6 @@ _DIRECTIVES_ONLY = re.compile(r"(?:\s|[%#][^\r\n]*(?:[\r\n]|\Z))*\Z")
 _JSON_START = re.compile(r"\s*\{\s*[\"}]")
 # A plain text comes first here as well; that more than the key `kind` may match does no harm.
 _SECRET_KIND = re.compile(r"""kind["']?\s*:\s*["']?Secret\b""")
-
-
 # YAML allows these in no place, not even in quotes. A surrogate is half a character.
 _FORBIDDEN = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Characters of a file that may be read by the slow parser; starting it costs as much as a few more.
@@ -756,6 +754,7 @@ class _Reader:
             return self._forbidden(start, end, native, error)
 
     def _read(self, next_event: _Events, base: int, end: int) -> _Stop | None:
+        """Keeps the documents of a stream of events whose text starts at `base`."""
         builder = _Builder(self.file, base)
         begin = base
         inside = False
@@ -815,7 +814,8 @@ class _Reader:
         self.index -= 1
         if self.documents and self.documents[-1].index == self.index:
             self.documents.pop()
-        self.problems = [p for p in self.problems if p.document != self.index]
+        while self.problems and self.problems[-1].document == self.index:
+            self.problems.pop()
         return stop
 
     def _forbidden(self, start: int, end: int, native: bool, error: Exception) -> _Stop | None:

@@ -976,6 +976,7 @@ def test_no_text_makes_reading_fail(text: str, native: bool) -> None:
 NASTY = {
     "broken documents": "a: b: c\n---\n",
     "open brackets in documents": "a: [\n---\n",
+    "text behind documents": "  a: 1\n  a: 1\nb: 2\n---\n",
     "colons in flow": "a: [b:c, d\n---\n",
     "placeholders": "a: {{ x }}\n---\n",
     "placeholders in a line": "{{ x }} '{{ y",
