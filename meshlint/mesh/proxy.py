@@ -36,7 +36,6 @@ from meshlint.mesh.proxy_config import (
     config_field,
     count,
     parsed_mapping,
-    seconds,
 )
 from meshlint.mesh.proxy_resources import (
     ALL_KEYS,
@@ -54,6 +53,7 @@ from meshlint.mesh.proxy_resources import (
 )
 from meshlint.mesh.settings import Settings
 from meshlint.mesh.versions import Version
+from meshlint.model.durations import seconds
 from meshlint.model.index import Index
 from meshlint.model.quantity import parse_quantity
 from meshlint.model.resources import Resource

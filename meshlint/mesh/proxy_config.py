@@ -5,9 +5,7 @@ Source: `pilot/pkg/model/proxy_config.go` and `pkg/config/mesh/mesh.go` in istio
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -18,6 +16,7 @@ from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.settings import Settings
 from meshlint.mesh.versions import Version
+from meshlint.model.durations import seconds
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_labels
@@ -185,29 +184,6 @@ def _content(resource: Resource) -> dict[str, Any]:
 
 
 # ----------------------------------------------------------------------------------- field types
-
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
-_DURATIONS = re.compile(f"(?:{_DURATION.pattern})+")
-_UNITS = {
-    "ns": Decimal("1e-9"),
-    "us": Decimal("1e-6"),
-    "µs": Decimal("1e-6"),
-    "ms": Decimal("1e-3"),
-    "s": Decimal(1),
-    "m": Decimal(60),
-    "h": Decimal(3600),
-}
-_LONGEST_DURATION = 40
-
-
-def seconds(value: Any) -> Decimal | None:
-    """Seconds of a duration such as `30s` or `1m30s`; None when it is none."""
-    if not isinstance(value, str) or len(value) > _LONGEST_DURATION:
-        return None
-    if not _DURATIONS.fullmatch(value):
-        return None
-    parts = (Decimal(number) * _UNITS[unit] for number, unit in _DURATION.findall(value))
-    return sum(parts, Decimal(0))
 
 
 def count(value: Any) -> int | None:

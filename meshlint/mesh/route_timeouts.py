@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from meshlint.mesh.provenance import Place
-from meshlint.mesh.proxy_config import seconds
+from meshlint.model.durations import seconds
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
 from meshlint.model.values import mappings, text
