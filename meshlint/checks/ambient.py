@@ -29,9 +29,9 @@ from meshlint.mesh.ambient import (
     target_references,
     waypoint_type,
 )
+from meshlint.mesh.host_names import service_parts
 from meshlint.mesh.injection import DATAPLANE_MODE, STATUS, scalar_map, scalar_text
 from meshlint.mesh.installations.records import ControlPlane, NodeAgent
-from meshlint.mesh.route_timeouts import service_of_host
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, items, mapping, mappings, text
@@ -316,7 +316,7 @@ def _services(route: Resource, world: World) -> Iterator[Resource]:
     else:
         hosts = []
     named = [
-        service_of_host(host, route.namespace, world.cluster_domain)
+        service_parts(host, route.namespace, world.cluster_domain)
         for host in hosts
         if isinstance(host, str)
     ]

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 from meshlint.checks.hits import at, listed
 from meshlint.findings import Hit, Related
 from meshlint.mesh import policies
+from meshlint.mesh.host_names import service_parts
 from meshlint.mesh.injection import plane_version
 from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.mtls import PEER_AUTHENTICATION
 from meshlint.mesh.provenance import Place
-from meshlint.mesh.route_timeouts import service_of_host
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import mappings, text
@@ -104,7 +104,7 @@ def _is_inside(world: World, host: str, namespace: str) -> bool:
     suffixes = (".svc", f".{world.cluster_domain}")
     if "." not in host or host.rstrip(".").endswith(suffixes):
         return True
-    target = service_of_host(host, namespace, world.cluster_domain)
+    target = service_parts(host, namespace, world.cluster_domain)
     if target is None:
         return False
     index = world.index

@@ -86,7 +86,7 @@ def tls_disabled(subject: Resource, world: World, params: Mapping[str, Any]) -> 
     off = [block for block in mtls.client_tls(subject) if block.mode == "DISABLE"]
     if not off:
         return
-    server = mtls.may_speak_mtls(world, mtls.servers_of(world, host, subject.namespace))
+    server = mtls.may_speak_mtls(world, world.hosts.meaning(host, subject.namespace))
     if server is None:
         return
     related = (Related(server.document, (*server.path, "metadata", "name"), "the server"),)
@@ -136,7 +136,7 @@ def credential_ignored(subject: Resource, world: World, params: Mapping[str, Any
     host = text(subject.spec, "host")
     if mapping(subject.spec, "workloadSelector"):
         return
-    if not mtls.servers_of(world, host, subject.namespace):
+    if not world.hosts.meaning(host, subject.namespace):
         return
     for block in mtls.client_tls(subject):
         credential = text(block.value, "credentialName")

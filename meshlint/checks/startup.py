@@ -8,13 +8,13 @@ from typing import Any
 
 from meshlint.checks.hits import at, listed, there
 from meshlint.findings import Hit, Path
+from meshlint.mesh.host_names import service_parts
 from meshlint.mesh.injection import scalar_text
 from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.mtls import mtls_mode, namespace_mode
 from meshlint.mesh.provenance import Place
 from meshlint.mesh.proxy import EffectiveProxy, native_of
 from meshlint.mesh.proxy_config import CONFIG_ANNOTATION, annotation_config
-from meshlint.mesh.route_timeouts import service_of_host
 from meshlint.mesh.shutdown import DRAIN_MINIMUM, DRAIN_UNTIL_IDLE
 from meshlint.mesh.world import World
 from meshlint.model.values import get, integer, items, mappings, text
@@ -249,7 +249,7 @@ def _strict_target(subject: Workload, container: Container, world: World) -> Pla
     if mesh_wide is not None and mesh_wide.value == "STRICT":
         return mesh_wide.place
     for host in _HOST.findall(_command_line(container)):
-        target = service_of_host(host, subject.namespace, world.cluster_domain)
+        target = service_parts(host, subject.namespace, world.cluster_domain)
         if target is None or world.index.find("core/Service", *target) is None:
             continue
         mode = namespace_mode(world.index, root, target[0])

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 from meshlint.findings import Path
 from meshlint.mesh.enrollment import enrollment
+from meshlint.mesh.host_names import service_parts
 from meshlint.mesh.injection import scalar_map
 from meshlint.mesh.installations.automatic import WAYPOINT_CONTROLLERS, controller_of
 from meshlint.mesh.provenance import Place
 from meshlint.mesh.roles import GATEWAY_API_ROUTES
-from meshlint.mesh.route_timeouts import service_of_host
 from meshlint.mesh.settings import Settings
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
@@ -327,7 +327,7 @@ class Ambient:
                 for _, entry in mappings(route.spec, protocol):
                     for _, destination in mappings(entry, "route"):
                         host = text(destination, "destination", "host")
-                        found = service_of_host(host, route.namespace, self._cluster_domain)
+                        found = service_parts(host, route.namespace, self._cluster_domain)
                         if found is not None:
                             yield found
 

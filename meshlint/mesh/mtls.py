@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from meshlint.findings import Path
-from meshlint.mesh.policies import is_exported
+from meshlint.mesh.host_names import overlap, service_parts
 from meshlint.mesh.provenance import Place, Sourced
-from meshlint.mesh.route_timeouts import service_of_host
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_labels
@@ -22,6 +21,7 @@ from meshlint.model.values import get, integer, items, mapping, mappings, text
 from meshlint.model.workloads import Workload
 
 if TYPE_CHECKING:
+    from meshlint.mesh.hosts import Meaning
     from meshlint.mesh.world import World
 
 PEER_AUTHENTICATION = "security.istio.io/PeerAuthentication"
@@ -144,52 +144,7 @@ def _tls_of(policy: dict[str, Any], path: Path, subset: str) -> Iterator[ClientT
             yield ClientTls((*path, "portLevelSettings", at, "tls"), mapping(entry, "tls"), scope)
 
 
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """What a host stands for in the input."""
-
-    services: tuple[Resource, ...]
-    entries: tuple[Resource, ...]
-    """ServiceEntry objects."""
-
-    def __bool__(self) -> bool:
-        return bool(self.services or self.entries)
-
-
-def servers_of(world: World, host: str, namespace: str) -> Servers:
-    """Services and ServiceEntries that a host of a rule in a namespace stands for."""
-    entries = tuple(
-        entry
-        for entry in world.index.of_kind("networking.istio.io/ServiceEntry")
-        if is_exported(entry, namespace)
-        and any(_meet(host, name) for name in items(entry.spec, "hosts"))
-    )
-    if host.startswith("*"):
-        ending = host[1:]
-        services = tuple(
-            service
-            for service in world.index.of_kind("core/Service")
-            if f"{service.name}.{service.namespace}.svc.{world.cluster_domain}".endswith(ending)
-            and is_exported(service, namespace)
-        )
-        return Servers(services, entries)
-    target = service_of_host(host, namespace, world.cluster_domain)
-    found = world.index.find("core/Service", *target) if target is not None else None
-    return Servers((found,) if found is not None else (), entries)
-
-
-def _meet(one: str, other: Any) -> bool:
-    """Whether two hosts, either of which may begin with a wildcard, have a name in common."""
-    if not isinstance(other, str):
-        return False
-    if one.startswith("*") and other.startswith("*"):
-        return one[1:].endswith(other[1:]) or other[1:].endswith(one[1:])
-    if one.startswith("*"):
-        return other.endswith(one[1:])
-    return one == other or (other.startswith("*") and one.endswith(other[1:]))
-
-
-def may_speak_mtls(world: World, servers: Servers) -> Resource | None:
+def may_speak_mtls(world: World, servers: Meaning) -> Resource | None:
     """A server that is in the mesh, or not known to be outside; None where all are outside."""
     for entry in servers.entries:
         if text(entry.spec, "location") == "MESH_INTERNAL":
@@ -215,7 +170,7 @@ def gateway_routes_to(world: World, host: str, namespace: str) -> Resource | Non
             for _, entry in mappings(route.spec, use):
                 for _, target in mappings(entry, "route"):
                     name = text(target, "destination", "host")
-                    if name and _meet(host, name):
+                    if name and overlap(host, name):
                         return route
                     if name and _same_host(world, name, route.namespace) == wanted:
                         return route
@@ -233,7 +188,7 @@ def gateway_routes_to(world: World, host: str, namespace: str) -> Resource | Non
 
 
 def _same_host(world: World, host: str, namespace: str) -> object:
-    return service_of_host(host, namespace, world.cluster_domain) or host
+    return service_parts(host, namespace, world.cluster_domain) or host
 
 
 # ----------------------------------------------------------------------- callers without identity

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from meshlint.mesh.host_names import service_parts
 from meshlint.mesh.provenance import Place
 from meshlint.model.durations import seconds
 from meshlint.model.index import Index
@@ -55,18 +56,9 @@ def _of_virtual_services(
                 continue
             for _, destination in mappings(route, "route"):
                 host = text(destination, "destination", "host")
-                service = service_of_host(host, resource.namespace, cluster_domain)
+                service = service_parts(host, resource.namespace, cluster_domain)
                 if service is not None:
                     yield service, found
-
-
-def service_of_host(host: str, namespace: str, cluster_domain: str) -> tuple[str, str] | None:
-    """Namespace and name of the Service that a host names; None for any other host."""
-    short = host.removesuffix(".").removesuffix(f".svc.{cluster_domain}").removesuffix(".svc")
-    name, _, other = short.partition(".")
-    if not name or "." in other:
-        return None
-    return other or namespace, name
 
 
 def _of_routes(index: Index) -> Iterator[tuple[tuple[str, str], RouteTimeout]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from meshlint.mesh.ambient import Ambient
     from meshlint.mesh.budgets import Budgets
+    from meshlint.mesh.hosts import Hosts
     from meshlint.mesh.injection import Injection, Injector
     from meshlint.mesh.kustomize import Kustomizations
     from meshlint.mesh.monitoring import Monitoring
@@ -185,6 +186,13 @@ class World:
             if isinstance(found, str) and found:
                 return found
         return "cluster.local"
+
+    @cached_property
+    def hosts(self) -> Hosts:
+        """What hosts mean: Services, ServiceEntries, DestinationRules by name."""
+        from meshlint.mesh.hosts import Hosts
+
+        return Hosts(self)
 
     @cached_property
     def route_timeouts(self) -> Mapping[tuple[str, str], RouteTimeout]:

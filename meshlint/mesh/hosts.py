@@ -1,0 +1,395 @@
+"""The service registry: what a host means, seen from a namespace.
+
+Sources: Istio API, VirtualService and DestinationRule (short names), ServiceEntry (`exportTo`,
+wildcards); Istio `pilot/pkg/model` (`ResolveShortnameToFQDN`, look-up order of DestinationRules).
+"""
+
+from __future__ import annotations
+
+import difflib
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from meshlint.mesh.checkable import services_known, workloads_known
+from meshlint.mesh.host_names import covers, service_parts
+from meshlint.mesh.installations.automatic import deployment_name
+from meshlint.mesh.mesh_config import mesh_configs
+from meshlint.mesh.policies import is_exported
+from meshlint.mesh.protocols import protocol, service_protocol
+from meshlint.model.names import is_ip
+from meshlint.model.resources import Resource
+from meshlint.model.selectors import matches_labels
+from meshlint.model.values import integer, items, mapping, mappings, text
+from meshlint.model.workloads import Workload
+
+if TYPE_CHECKING:
+    from meshlint.mesh.world import World
+
+SERVICE = "core/Service"
+SERVICE_ENTRY = "networking.istio.io/ServiceEntry"
+DESTINATION_RULE = "networking.istio.io/DestinationRule"
+WORKLOAD_ENTRY = "networking.istio.io/WorkloadEntry"
+WORKLOAD_GROUP = "networking.istio.io/WorkloadGroup"
+
+_CLUSTER_SET = ".clusterset.local"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port of a Service or ServiceEntry."""
+
+    number: int
+    name: str
+    protocol: str
+    """In capitals; empty where it is not declared."""
+
+    @property
+    def is_udp(self) -> bool:
+        return self.protocol == "UDP"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a host stands for, seen from a namespace."""
+
+    services: tuple[Resource, ...] = ()
+    entries: tuple[Resource, ...] = ()
+    """ServiceEntry objects."""
+    assumed: bool = False
+    """Something stands for it that is not in the input as an object: a gateway that an
+    installation makes, the API server, a host of a cluster set."""
+
+    def __bool__(self) -> bool:
+        return self.assumed or bool(self.services or self.entries)
+
+    @property
+    def targets(self) -> tuple[Resource, ...]:
+        """The objects, Services before ServiceEntries."""
+        return (*self.services, *self.entries)
+
+
+class _Names:
+    """Objects by host, wildcards included; a look-up takes as many steps as the host has labels."""
+
+    def __init__(self, pairs: Iterable[tuple[str, Resource]]) -> None:
+        self._exact: dict[str, list[Resource]] = defaultdict(list)
+        self._by_suffix: dict[str, list[Resource]] = defaultdict(list)
+        self._odd: list[tuple[str, Resource]] = []
+        for host, found in pairs:
+            if host == "*" or host.startswith("*."):
+                self._by_suffix[host[1:]].append(found)
+            elif host.startswith("*"):
+                self._odd.append((host, found))
+            else:
+                self._exact[host].append(found)
+
+    def covering(self, host: str) -> Iterator[Resource]:
+        """Objects of the host itself, then those of wildcards over it, narrowest first."""
+        if not host.startswith("*"):
+            yield from self._exact.get(host, ())
+        suffix = host[1:] if host.startswith("*") else host
+        if host.startswith("*"):
+            yield from self._by_suffix.get(suffix, ())
+        at = suffix.find(".", 0 if not host.startswith("*") else 1)
+        while at >= 0:
+            yield from self._by_suffix.get(suffix[at:], ())
+            at = suffix.find(".", at + 1)
+        if suffix:
+            yield from self._by_suffix.get("", ())
+        for pattern, found in self._odd:
+            if covers(pattern, host):
+                yield found
+
+    def below(self, pattern: str) -> Iterator[Resource]:
+        """Objects of hosts that a wildcard covers, wildcards included."""
+        ending = pattern[1:][::-1]
+        for names, table in ((self._reversed, self._exact), (self._suffixes, self._by_suffix)):
+            at = bisect_left(names, ending)
+            while at < len(names) and names[at].startswith(ending):
+                name = names[at][::-1]
+                if table is self._by_suffix or name != pattern[1:]:
+                    yield from table[name]
+                at += 1
+        for host, found in self._odd:
+            if covers(pattern, host):
+                yield found
+
+    @cached_property
+    def _reversed(self) -> list[str]:
+        return sorted(name[::-1] for name in self._exact)
+
+    @cached_property
+    def _suffixes(self) -> list[str]:
+        return sorted(name[::-1] for name in self._by_suffix)
+
+    def exact(self, host: str) -> Sequence[Resource]:
+        """Objects of exactly this host or wildcard."""
+        if host.startswith("*"):
+            return self._by_suffix.get(host[1:], ()) or [f for h, f in self._odd if h == host]
+        return self._exact.get(host, ())
+
+    @property
+    def hosts(self) -> Iterable[str]:
+        """Every host without wildcard."""
+        return self._exact.keys()
+
+
+class Hosts:
+    """Services, ServiceEntries and DestinationRules of the input by host. Built once a run."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._index = world.index
+        self.cluster_domain = world.cluster_domain
+        self._sees_entries: dict[str, bool] = {}
+
+    # ------------------------------------------------------------------------------- names
+
+    def full_name(self, host: str, namespace: str) -> str:
+        """A host in the one form that equal hosts share: a Service by its full name, lower case.
+
+        `name.namespace` counts as a Service where that namespace is in the input or has no other
+        meaning; all other hosts with dots stay as they are.
+        """
+        name = host.lower().removesuffix(".")
+        parts = service_parts(name, namespace, self.cluster_domain)
+        if parts is None:
+            return name
+        where, service = parts
+        two_labels = name == f"{service}.{where}"
+        if two_labels and where not in self._namespaces:
+            return name
+        return f"{service}.{where}.svc.{self.cluster_domain}"
+
+    @cached_property
+    def _namespaces(self) -> frozenset[str]:
+        found = {resource.namespace for resource in self._index.resources}
+        return frozenset(found | {r.name for r in self._index.of_kind("core/Namespace")})
+
+    def service_of(self, host: str, namespace: str) -> tuple[str, str] | None:
+        """Namespace and name of the Service that a host names by its full name or a short one."""
+        return service_parts(self.full_name(host, namespace), namespace, self.cluster_domain)
+
+    # ----------------------------------------------------------------------------- meaning
+
+    def meaning(self, host: str, namespace: str) -> Meaning:
+        """What a host (a leftmost wildcard too) in an object of a namespace stands for.
+
+        What is not exported to that namespace does not count.
+        """
+        name = self.full_name(host, namespace)
+        if name.startswith("*"):
+            services = self._services.below(name)
+            entries = [*self._entries.below(name), *self._entries.covering(name)]
+        else:
+            services = iter(self._services.exact(name))
+            entries = list(self._entries.covering(name))
+        return Meaning(
+            tuple(dict.fromkeys(s for s in services if self.is_visible(s, namespace))),
+            tuple(dict.fromkeys(e for e in entries if self.is_visible(e, namespace))),
+            self._assumed(name),
+        )
+
+    def is_visible(self, target: Resource, namespace: str) -> bool:
+        """Whether proxies of a namespace are told of a Service or ServiceEntry."""
+        return is_exported(target, namespace, self.default_exports("defaultServiceExportTo"))
+
+    def default_exports(self, field: str) -> tuple[str, ...]:
+        """`exportTo` of objects without one, by the field of MeshConfig that sets it."""
+        for config in self._configs:
+            listed = items(config.config.value(field))
+            named = tuple(name for name in listed if isinstance(name, str) and name)
+            if named:
+                return named
+        return ("*",)
+
+    @cached_property
+    def _configs(self) -> Sequence[Any]:
+        return mesh_configs(self._world)
+
+    def is_missing(self, host: str, namespace: str) -> bool:
+        """Whether a host surely stands for nothing: it would be in the input if it existed."""
+        name = self.full_name(host, namespace)
+        if not name or name.startswith("*") or is_ip(name) or self.meaning(host, namespace):
+            return False
+        return self.is_checkable(host, namespace)
+
+    def is_checkable(self, host: str, namespace: str) -> bool:
+        """Whether the input would hold what a host stands for."""
+        name = self.full_name(host, namespace)
+        parts = service_parts(name, namespace, self.cluster_domain)
+        if parts is not None and (name != f"{parts[1]}.{parts[0]}"):
+            if parts[1].startswith("istio") and not self._shows_istio(parts[0]):
+                return False
+            return services_known(self._world, parts[0])
+        known = self._sees_entries.get(namespace)
+        if known is None:
+            entries = self._index.of_kind(SERVICE_ENTRY)
+            known = any(self.is_visible(entry, namespace) for entry in entries)
+            self._sees_entries[namespace] = known
+        return known
+
+    def _shows_istio(self, namespace: str) -> bool:
+        """Whether Services of Istio itself would be in the input, as rendered manifests."""
+        pods = self._index.workloads_in(namespace)
+        return any(self._world.is_infrastructure(workload) for workload in pods)
+
+    def _assumed(self, name: str) -> bool:
+        return name.endswith(_CLUSTER_SET) or name in self._made
+
+    @cached_property
+    def _made(self) -> frozenset[str]:
+        """Full names of Services that no manifest of the input writes out."""
+        found = {("kubernetes", "default")}
+        for gateway in self._world.installations.gateways:
+            if gateway.form == "automatic" and gateway.resource is not None:
+                name = deployment_name(self._index, gateway.resource)
+                found.add((name, gateway.resource.namespace))
+            elif gateway.form != "rendered":
+                found.add((gateway.name, gateway.namespace))
+        for plane in self._world.installations.control_planes:
+            if plane.form != "rendered" and plane.istiod:
+                suffix = f"-{plane.revision}" if plane.revision else ""
+                found.add((f"istiod{suffix}", plane.namespace or "istio-system"))
+        return frozenset(f"{name}.{where}.svc.{self.cluster_domain}" for name, where in found)
+
+    def nearest(self, host: str, namespace: str) -> str | None:
+        """The visible host that a wrong one was most likely meant to be, written alike."""
+        name = self.full_name(host, namespace)
+        parts = service_parts(name, namespace, self.cluster_domain)
+        if parts is not None and self._index.in_namespace(SERVICE, parts[0]):
+            where, service = parts
+            names = [s.name for s in self._index.in_namespace(SERVICE, where)]
+            close = difflib.get_close_matches(service, names, 1, 0.7)
+            if close:
+                return host.lower().replace(service, close[0], 1)
+            others = [s for s in self._services_by_name.get(service, ()) if s.namespace != where]
+            if others:
+                return f"{service}.{others[0].namespace}.svc.{self.cluster_domain}"
+            return None
+        hosts = [
+            known
+            for known in self._entries.hosts
+            if any(self.is_visible(e, namespace) for e in self._entries.exact(known))
+        ]
+        close = difflib.get_close_matches(name, hosts, 1, 0.8)
+        return close[0] if close else None
+
+    @cached_property
+    def _services_by_name(self) -> Mapping[str, list[Resource]]:
+        table: dict[str, list[Resource]] = defaultdict(list)
+        for service in self._index.of_kind(SERVICE):
+            table[service.name].append(service)
+        return table
+
+    @cached_property
+    def _services(self) -> _Names:
+        domain = self.cluster_domain
+        return _Names(
+            (f"{s.name}.{s.namespace}.svc.{domain}".lower(), s)
+            for s in self._index.of_kind(SERVICE)
+            if s.name
+        )
+
+    @cached_property
+    def _entries(self) -> _Names:
+        return _Names(
+            (self.full_name(host, entry.namespace), entry)
+            for entry in self._index.of_kind(SERVICE_ENTRY)
+            for host in items(entry.spec, "hosts")
+            if isinstance(host, str) and host
+        )
+
+    # --------------------------------------------------------------------------- endpoints
+
+    def ports(self, target: Resource) -> tuple[Port, ...]:
+        """Ports of a Service or ServiceEntry that have a number."""
+        return tuple(_ports(target))
+
+    def workloads(self, target: Resource) -> Sequence[Workload]:
+        """Workloads of the input behind a Service or a ServiceEntry with a selector."""
+        return self._index.workloads_with_labels(target.namespace, _selector(target))
+
+    def endpoint_labels(self, target: Resource) -> Sequence[Mapping[str, Any]] | None:
+        """Labels of everything behind a Service or ServiceEntry; None where that is not known."""
+        selector = _selector(target)
+        if target.kind == "ServiceEntry" and not selector:
+            return [
+                mapping(endpoint, "labels") for _, endpoint in mappings(target.spec, "endpoints")
+            ]
+        if not selector or not (
+            workloads_known(self._world, target.namespace)
+            or self._index.in_namespace(WORKLOAD_ENTRY, target.namespace)
+        ):
+            return None
+        entries = (
+            mapping(entry.spec, "labels") or entry.labels
+            for entry in self._index.in_namespace(WORKLOAD_ENTRY, target.namespace)
+        )
+        groups = (
+            mapping(group.spec, "metadata", "labels")
+            for group in self._index.in_namespace(WORKLOAD_GROUP, target.namespace)
+        )
+        return [
+            *(workload.labels for workload in self.workloads(target)),
+            *(labels for labels in (*entries, *groups) if matches_labels(selector, labels)),
+        ]
+
+    # -------------------------------------------------------------------- destination rules
+
+    def destination_rules(self, host: str, namespace: str) -> Sequence[Resource]:
+        """DestinationRules that may hold for calls from a namespace to a host, narrowest first.
+
+        They count in the client's, the service's and the root namespace, where they are exported
+        to the client.
+        """
+        name = self.full_name(host, namespace)
+        default = self.default_exports("defaultDestinationRuleExportTo")
+        homes = {namespace, self._world.root_namespace}
+        homes |= {target.namespace for target in self.meaning(host, namespace).targets}
+        parts = service_parts(name, namespace, self.cluster_domain)
+        if parts is not None:
+            homes.add(parts[0])
+        return [
+            rule
+            for rule in self._rules.covering(name)
+            if rule.namespace in homes and is_exported(rule, namespace, default)
+        ]
+
+    def rules_on(self, name: str) -> Sequence[Resource]:
+        """DestinationRules whose host is exactly this full name or wildcard."""
+        return self._rules.exact(name)
+
+    def rules_over(self, name: str) -> Iterator[Resource]:
+        """DestinationRules whose host is or covers a full name or wildcard, narrowest first."""
+        return self._rules.covering(name)
+
+    @cached_property
+    def _rules(self) -> _Names:
+        return _Names(
+            (self.full_name(text(rule.spec, "host"), rule.namespace), rule)
+            for rule in self._index.of_kind(DESTINATION_RULE)
+            if text(rule.spec, "host")
+        )
+
+
+def _selector(target: Resource) -> dict[str, Any]:
+    if target.kind == "ServiceEntry":
+        return mapping(target.spec, "workloadSelector", "labels")
+    return mapping(target.spec, "selector")
+
+
+def _ports(target: Resource) -> Iterator[Port]:
+    for _, port in mappings(target.spec, "ports"):
+        if target.kind == "ServiceEntry":
+            number = integer(port, "number")
+            declared = protocol(port.get("protocol"))
+        else:
+            number = integer(port, "port")
+            declared = service_protocol(port)
+        if number is not None:
+            yield Port(number, text(port, "name"), declared)
