@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from meshlint.findings import Hit, Path
+from meshlint.mesh.checkable import SECRET_SOURCES
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import items, mapping, mappings, text
@@ -18,13 +19,6 @@ Kind = Literal["ConfigMap", "Secret"]
 # kustomize appends ten characters that spell no words (api/hasher in kubernetes-sigs/kustomize).
 _HASH = re.compile(r"-[2456789bcdfghkmt]{10}\Z")
 _GENERATED = ("{{", "${", "$(")
-
-# What becomes a Secret of a name of its own, by the way to that name.
-_SECRET_SOURCES: Mapping[str, Path] = {
-    "bitnami.com/SealedSecret": ("metadata", "name"),
-    "external-secrets.io/ExternalSecret": ("spec", "target", "name"),
-    "cert-manager.io/Certificate": ("spec", "secretName"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +78,7 @@ def _present(kind: Kind, namespace: str, world: World) -> set[str]:
     """Names of the kind in a namespace, those included that a controller makes."""
     names = {found.name for found in world.index.in_namespace(f"core/{kind}", namespace)}
     if kind == "Secret":
-        for source, path in _SECRET_SOURCES.items():
+        for source, path in SECRET_SOURCES.items():
             for found in world.index.in_namespace(source, namespace):
                 names.add(text(found.value, *path) or found.name)
     return names
