@@ -273,12 +273,23 @@ class Schema:
         for depth in range(len(path) - 1, -1, -1):
             if isinstance(path[depth], str) and key in self.fields(path[:depth]):
                 return _higher(path, depth), ""
+        near = near or self._longer(path, present, key)
         if near:
             return f"did you mean `{near}`?", near
         below = [name for name in free if key in self.fields((*path, name))]
         if len(below) == 1:
             return f"it belongs under `{below[0]}`", ""
         return "", ""
+
+    def _longer(self, path: Path, present: Mapping[str, Any], key: str) -> str:
+        """The required field that is missing, where the unknown one is a part of its name."""
+        required = {name for schema in self.at(path) for name in _strings(schema.get("required"))}
+        found = [
+            name
+            for name in sorted(required - set(present))
+            if len(key) > 2 and key.lower() in name.lower()
+        ]
+        return found[0] if len(found) == 1 else ""
 
 
 _MOST_REFERENCES = 20
@@ -465,14 +476,14 @@ def _joined(words: Sequence[str]) -> str:
 
 
 def _options(options: Sequence[Any]) -> str:
-    words = [f"`{_literal(option)}`" for option in options if option is not None]
+    words = [f"`{_literal(option)}`" for option in options if option not in (None, "")]
     return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
 
 
 def _literal(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if value != "" else '""'
+    return str(value)
 
 
 def _ticked(names: Sequence[str], last: str = "or") -> str:
