@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from meshlint.mesh.injection import Injection, Injector
     from meshlint.mesh.kustomize import Kustomizations
     from meshlint.mesh.monitoring import Monitoring
+    from meshlint.mesh.network_policies import NetworkPolicies
+    from meshlint.mesh.pods import Pods
     from meshlint.mesh.provenance import Sourced
     from meshlint.mesh.proxy import EffectiveProxy, Proxies
     from meshlint.mesh.route_timeouts import RouteTimeout
@@ -161,6 +163,20 @@ class World:
         from meshlint.mesh.ambient import Ambient
 
         return Ambient(self.index, self.cluster_domain)
+
+    @cached_property
+    def pods(self) -> Pods:
+        """Which pods selectors find."""
+        from meshlint.mesh.pods import Pods
+
+        return Pods(self)
+
+    @cached_property
+    def network_policies(self) -> NetworkPolicies:
+        """Which network policies hold for which pods."""
+        from meshlint.mesh.network_policies import NetworkPolicies
+
+        return NetworkPolicies(self)
 
     @cached_property
     def budgets(self) -> Budgets:
