@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from meshlint.mesh.provenance import Sourced
     from meshlint.mesh.proxy import EffectiveProxy, Proxies
     from meshlint.mesh.route_timeouts import RouteTimeout
+    from meshlint.mesh.schemas import Schemas
     from meshlint.mesh.tracing import Telemetries
 
 
@@ -209,6 +210,20 @@ class World:
         from meshlint.mesh.hosts import Hosts
 
         return Hosts(self)
+
+    @cached_property
+    def delegates(self) -> frozenset[tuple[str, str]]:
+        """Namespaces and names of the VirtualServices that others delegate to."""
+        from meshlint.mesh.routes import delegates
+
+        return delegates(self.index)
+
+    @cached_property
+    def schemas(self) -> Schemas:
+        """What the API server demands of an object's fields."""
+        from meshlint.mesh.schemas import Schemas
+
+        return Schemas(self.index, self.kubernetes_version)
 
     @cached_property
     def route_timeouts(self) -> Mapping[tuple[str, str], RouteTimeout]:

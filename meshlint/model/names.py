@@ -18,6 +18,7 @@ _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 _ANY_CASE_LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _WILDCARD_LABEL = re.compile(r"\*|(?:\*|\*-)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _HEADER = re.compile(r"[-A-Za-z0-9!#$%&'*+.^_`|~]+")
+_PLAIN_HEADER = re.compile(r"[-_A-Za-z0-9]+")
 _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 
 
@@ -33,6 +34,15 @@ def is_dns_name(value: Any) -> bool:
     if not isinstance(value, str) or not 0 < len(value) <= LONGEST_DNS_NAME:
         return False
     return all(_LABEL.fullmatch(part) for part in value.split("."))
+
+
+def is_any_case_label(value: Any) -> bool:
+    """Whether a name is one DNS label as istiod takes it: any case, at most 63 characters."""
+    return (
+        isinstance(value, str)
+        and len(value) <= LONGEST_DNS_LABEL
+        and bool(_ANY_CASE_LABEL.fullmatch(value))
+    )
 
 
 def is_fqdn(value: Any) -> bool:
@@ -96,6 +106,11 @@ def is_port_name(value: Any) -> bool:
 def is_header_name(value: Any) -> bool:
     """Whether a value is a token of HTTP (RFC 9110), which header names are."""
     return isinstance(value, str) and bool(_HEADER.fullmatch(value))
+
+
+def is_plain_header_name(value: Any) -> bool:
+    """Whether a header name has letters, digits, `-` and `_` only, as istiod asks in matches."""
+    return isinstance(value, str) and bool(_PLAIN_HEADER.fullmatch(value))
 
 
 def is_label_value(value: Any) -> bool:
