@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from meshlint.findings import Hit, Related
+from meshlint.findings import Hit, Path, Related
 from meshlint.mesh.provenance import Place
 from meshlint.model.values import text
 
@@ -38,6 +38,13 @@ def there(place: Place | None, message: str, *, on_key: bool = False) -> tuple[R
 def _is_block(place: Place) -> bool:
     # The first line of a text of several lines is but its `|`.
     return "\n" in text(place.document.value, *place.path)
+
+
+def fault(
+    path: Path, problem: str, *, related: tuple[Related, ...] = (), on_key: bool = False
+) -> Hit:
+    """A hit of a rule with many cases of one kind: its message says `{problem}`, a statement."""
+    return Hit(path, {"problem": problem}, related, on_key=on_key)
 
 
 def listed(words: Sequence[str]) -> str:
