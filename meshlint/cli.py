@@ -183,8 +183,9 @@ def check(**options: Any) -> None:
     fail_on = options["fail_on"] or config.fail_on or "warning"
     if fail_on not in _THRESHOLDS:
         raise _UsageError(_unknown("severity", fail_on, _THRESHOLDS))
-    enabled = _enabled_rules(config, options)
-    result = _run(config, options, enabled)
+    rules = _all_rules(options["rule_dirs"])
+    enabled = _enabled_rules(config, options, rules)
+    result = lint(_request(config, options, enabled, rules))
     for reason in result.bad_paths:
         click.echo(f"error: {reason}", err=True)
     _write_reports(result, enabled, formats, options)
@@ -300,12 +301,12 @@ def _all_rules(directories: Sequence[str]) -> tuple[Rule, ...]:
     return tuple(rules[name] for name in sorted(rules))
 
 
-def _enabled_rules(config: Config, options: dict[str, Any]) -> tuple[EnabledRule, ...]:
-
+def _enabled_rules(
+    config: Config, options: dict[str, Any], rules: Sequence[Rule]
+) -> tuple[EnabledRule, ...]:
     profile = options["profile"] or config.profile or "production"
     if profile not in PROFILES:
         raise _UsageError(_unknown("profile", profile, PROFILES))
-    rules = _all_rules(options["rule_dirs"])
     try:
         check_rule_settings(config, {rule.id: rule for rule in rules})
         chosen = select(
@@ -326,12 +327,12 @@ def _enabled_rules(config: Config, options: dict[str, Any]) -> tuple[EnabledRule
 # ------------------------------------------------------------------------------------ run
 
 
-def _run(config: Config, options: dict[str, Any], enabled: tuple[EnabledRule, ...]) -> Result:
-    return lint(_request(config, options, enabled))
-
-
-def _request(config: Config, options: dict[str, Any], enabled: tuple[EnabledRule, ...]) -> Request:
-
+def _request(
+    config: Config,
+    options: dict[str, Any],
+    enabled: tuple[EnabledRule, ...],
+    known_rules: Sequence[Rule] = (),
+) -> Request:
     configured = [_from_here(config.directory / path) for path in config.include] or ["."]
     context = [
         *options["context"],
@@ -348,6 +349,8 @@ def _request(config: Config, options: dict[str, Any], enabled: tuple[EnabledRule
         exclude=(*config.exclude, *options["exclude"]),
         root=config.directory,
         force_exclude=options.get("force_exclude", False),
+        waivers=config.waivers,
+        known_rules=known_rules,
         mesh_config=options["mesh_config"],
         mesh_networks=options["mesh_networks"],
         stdin=sys.stdin.buffer.read,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from meshlint.documents import Document, parse
 from meshlint.mesh.settings import HelmValues, Settings
 from meshlint.mesh.versions import NEWEST_KUBERNETES, Version, parse_version
 from meshlint.ruleset import Rule, suggestion
+from meshlint.suppressions import Waiver
 from meshlint.text import SourceFile
 
 FILE_NAMES = (".meshlint.yaml", ".meshlint.yml")
@@ -37,6 +39,7 @@ class Config:
     fail_on: str | None = None
     rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
+    waivers: tuple[Waiver, ...] = ()
     document: Document | None = None
 
 
@@ -148,8 +151,36 @@ def _config(directory: Path, document: Document) -> Config:
         fail_on=value.get("fail-on"),
         rules=value.get("rules", {}),
         settings=settings,
+        waivers=tuple(_waivers(directory, document)),
         document=document,
     )
+
+
+def _waivers(directory: Path, document: Document) -> Iterator[Waiver]:
+    for at, entry in enumerate(document.value.get("waivers", ())):
+        path = ("waivers", at)
+        until = None
+        if "until" in entry:
+            try:
+                until = date.fromisoformat(entry["until"])
+            except ValueError:
+                span = document.span_of((*path, "until")) or document.span
+                raise ConfigError(
+                    f"{_at(document.file, span.start)}: waivers.{at}.until:"
+                    f" {entry['until']!r} is no date such as 2027-01-31"
+                ) from None
+        yield Waiver(
+            names=tuple(entry["rules"]),
+            document=document,
+            path=path,
+            directory=str(directory),
+            files=entry.get("path", ""),
+            until=until,
+            **{
+                key: entry.get(key, "")
+                for key in ("kind", "name", "namespace", "container", "reason", "owner")
+            },
+        )
 
 
 def _version(document: Document, key: str) -> Version | None:

@@ -184,6 +184,13 @@ class Document:
             value = value[step]
         return path, True
 
+    def scalar_spans(self) -> Iterator[Span]:
+        """Spans of everything that holds nothing else, in no particular order."""
+        nodes = self._positions.nodes
+        for node in range(len(nodes) // _WIDTH):
+            if nodes[node * _WIDTH + 2] == node + 1:
+                yield self._trimmed(node)
+
     def _trimmed(self, node: int) -> Span:
         # A block scalar ends for the parser after the blank lines below it.
         span = self._positions.span(node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from meshlint.findings import (
     Related,
     ResourceRef,
     Severity,
+    Suppressed,
     TextHit,
     printable,
 )
@@ -32,6 +33,7 @@ from meshlint.model.resources import Resource
 from meshlint.model.values import get, text
 from meshlint.model.workloads import Workload
 from meshlint.ruleset import Rule, format_message
+from meshlint.suppressions import NONE, Suppression, Suppressions
 from meshlint.text import SourceFile, Span
 
 INTERNAL_ERROR = "internal-error"
@@ -52,6 +54,7 @@ class Outcome:
     """What a run of the engine found."""
 
     findings: tuple[Finding, ...]
+    suppressed: tuple[Suppressed, ...]
     readiness: tuple[Readiness, ...]
     assumptions: tuple[Assumption, ...]
     crashes: tuple[str, ...]
@@ -84,30 +87,45 @@ def reporting(rules: Sequence[EnabledRule]) -> Callable[[str, Any, World], Itera
 @dataclass(slots=True)
 class _Run:
     world: World
+    suppressions: Suppressions = NONE
     findings: list[tuple[tuple[Any, ...], Finding]] = field(default_factory=list)
+    suppressed: list[tuple[tuple[Any, ...], Suppressed]] = field(default_factory=list)
+    used: set[tuple[int, str]] = field(default_factory=set)
+    """Suppressions and the rules of which they have hidden a finding."""
     failed: set[tuple[int, str]] = field(default_factory=set)
+    waived: set[tuple[int, str]] = field(default_factory=set)
     crashes: list[str] = field(default_factory=list)
     assumptions: dict[str, Assumption] = field(default_factory=dict)
 
 
-def run(world: World, rules: Sequence[EnabledRule]) -> Outcome:
+def run(world: World, rules: Sequence[EnabledRule], suppressions: Suppressions = NONE) -> Outcome:
     """Runs every rule on all its subjects. Deterministic; a crash in a check is a finding."""
-    state = _Run(world)
+    state = _Run(world, suppressions)
     unmet: set[str] = set()
+    about_suppressions = []
     for enabled in rules:
         rule = enabled.rule
+        if not _SUPPRESSION_ROLES.isdisjoint(rule.subjects):
+            about_suppressions.append(enabled)
+            continue
         if rule.concern is not None and not _complete(state, enabled, rule.concern):
             unmet.add(rule.id)
             continue
         for role in rule.subjects:
             for subject in _subjects(state, enabled, role):
                 _check(state, enabled, subject)
+    ran = {enabled.rule.id for enabled in rules} - unmet
+    # Last, when it is known what each suppression has hidden.
+    for enabled in about_suppressions:
+        for subject in _judged_suppressions(state, enabled, ran):
+            _check(state, enabled, subject)
     # What a crash has kept from being worked out is known by its finding; the report goes without.
     readiness: tuple[Readiness, ...] = ()
     if not state.crashes:
-        readiness = tuple(_readiness(world, rules, state.failed, unmet))
+        readiness = tuple(_readiness(state, rules, unmet))
     return Outcome(
         findings=_numbered(_ordered(state.findings)),
+        suppressed=tuple(entry for _, entry in sorted(state.suppressed, key=lambda pair: pair[0])),
         readiness=readiness,
         assumptions=tuple(state.assumptions[name] for name in sorted(state.assumptions)),
         crashes=tuple(state.crashes),
@@ -137,12 +155,64 @@ def _check(state: _Run, enabled: EnabledRule, subject: Any) -> None:
     reported = resource.reported if resource is not None else _file_reported(state.world, subject)
     try:
         for hit in enabled.rule.check(subject, state.world, enabled.params):
-            state.failed.add((id(subject), enabled.rule.id))
             key, finding = _finding(state.world, enabled, subject, resource, hit)
-            if reported and _place_reported(state.world, hit):
+            by = _suppression(state, finding, subject, resource, hit)
+            held = state.failed if by is None else state.waived
+            held.add((id(subject), enabled.rule.id))
+            if not reported or not _place_reported(state.world, hit):
+                continue
+            if by is None:
                 state.findings.append((key, finding))
+            else:
+                state.suppressed.append((key, Suppressed(finding, by.origin, by.reason, by.owner)))
     except Exception as error:  # noqa: BLE001 - see above
         _crash(state, enabled, subject, error)
+
+
+_SUPPRESSION_ROLES = frozenset({"suppression", "unused-suppression"})
+
+
+def _suppression(
+    state: _Run, finding: Finding, subject: Any, resource: Resource | None, hit: Any
+) -> Suppression | None:
+    """What hides a finding, which thereby is used."""
+    if not state.suppressions.all or isinstance(subject, Suppression | ParsedFile):
+        return None
+    document = hit.document if isinstance(hit, Hit) and hit.document else _document(subject)
+    owner = resource
+    if (
+        isinstance(hit, Hit)
+        and document is not None
+        and (owner is None or owner.document is not document)
+    ):
+        owner = state.world.index.resource_at(document, hit.path)
+    today = state.world.settings.today
+    found = state.suppressions.hiding(finding, owner, document, today)
+    if found is not None:
+        state.used.add((id(found), finding.rule))
+    return found
+
+
+def _judged_suppressions(state: _Run, enabled: EnabledRule, ran: set[str]) -> Iterator[Suppression]:
+    """Suppressions of the reported input; of the unused ones, what is left of their names."""
+    context = state.world.index.context_files
+    for suppression in state.suppressions.all:
+        if suppression.file.path in context:
+            continue
+        if suppression.origin == "other tool":
+            continue
+        if "suppression" in enabled.rule.subjects:
+            yield suppression
+            continue
+        if suppression.is_expired(state.world.settings.today):
+            continue
+        idle = [
+            name
+            for name in suppression.names
+            if name.rules & ran and not any((id(suppression), r) in state.used for r in name.rules)
+        ]
+        if idle:
+            yield replace(suppression, names=tuple(idle))
 
 
 def _resource(subject: Any) -> Resource | None:
@@ -347,16 +417,12 @@ def _crash(state: _Run, enabled: EnabledRule, subject: Any, error: Exception) ->
 # -------------------------------------------------------------------------------- readiness
 
 
-def _readiness(
-    world: World,
-    rules: Sequence[EnabledRule],
-    failed: set[tuple[int, str]],
-    unmet: set[str],
-) -> Iterable[Readiness]:
+def _readiness(run_: _Run, rules: Sequence[EnabledRule], unmet: set[str]) -> Iterable[Readiness]:
     """State of each checklist item for every workload, gateway and control plane reported on.
 
     A rule on an autoscaler speaks for the workload it scales.
     """
+    world = run_.world
     by_subject: dict[int, dict[str, ItemState]] = defaultdict(dict)
     for enabled in rules:
         rule = enabled.rule
@@ -367,8 +433,10 @@ def _readiness(
                 state: ItemState = "passed"
                 if rule.id in unmet:
                     state = "not-checked"
-                elif (id(subject), rule.id) in failed:
+                elif (id(subject), rule.id) in run_.failed:
                     state = "failed"
+                elif (id(subject), rule.id) in run_.waived:
+                    state = "waived"
                 judged = _judged(world, subject)
                 if judged is None:
                     continue
@@ -411,7 +479,7 @@ def _judged(world: World, subject: Any) -> Any:
     return None
 
 
-_ORDER: dict[ItemState, int] = {"passed": 0, "not-checked": 1, "failed": 2}
+_ORDER: dict[ItemState, int] = {"passed": 0, "waived": 1, "not-checked": 2, "failed": 3}
 
 
 def _worse(one: ItemState | None, other: ItemState) -> ItemState:

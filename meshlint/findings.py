@@ -109,7 +109,17 @@ class Finding:
     fingerprint: str = ""
 
 
-ItemState = Literal["passed", "failed", "not-checked"]
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """A violation that is not reported, because somebody has decided so."""
+
+    finding: Finding
+    by: Literal["comment", "annotation", "configuration", "other tool"]
+    reason: str = ""
+    owner: str = ""
+
+
+ItemState = Literal["passed", "waived", "failed", "not-checked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +188,7 @@ class Report:
     """Everything one run has to say."""
 
     findings: tuple[Finding, ...] = ()
+    suppressed: tuple[Suppressed, ...] = ()
     readiness: tuple[Readiness, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     assumptions: tuple[Assumption, ...] = ()

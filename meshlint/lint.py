@@ -13,6 +13,8 @@ from meshlint.findings import Report, Skipped
 from meshlint.loading import Input, load
 from meshlint.mesh.settings import Settings
 from meshlint.mesh.world import World
+from meshlint.ruleset import Rule
+from meshlint.suppressions import Waiver, read_suppressions
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,9 @@ class Request:
     """Directory that `exclude` is relative to; the working directory when it is None."""
     force_exclude: bool = False
     """Whether `exclude` holds for files that are named in `paths` too."""
+    waivers: Sequence[Waiver] = ()
+    known_rules: Sequence[Rule] = ()
+    """Every rule that a suppression may name, the enabled ones and the others."""
     mesh_config: str | None = None
     mesh_networks: str | None = None
     stdin: Callable[[], bytes] | None = None
@@ -58,12 +63,14 @@ def lint(request: Request) -> Result:
     try:
         loaded = load_input(request)
         world = build_world(loaded, request.settings, request.rules)
-        outcome = run_rules(world, request.rules)
+        suppressions = read_suppressions(world.index, request.known_rules, request.waivers)
+        outcome = run_rules(world, request.rules, suppressions)
     finally:
         if collecting:
             gc.enable()
     report = Report(
         findings=outcome.findings,
+        suppressed=outcome.suppressed,
         readiness=outcome.readiness,
         skipped=_skipped(loaded, world),
         assumptions=outcome.assumptions,

@@ -46,7 +46,13 @@ def run(rule: Rule, case: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
         enabled.append(enable(other, entry.get("severity"), entry.get("params")))
     from dataclasses import replace
 
-    request = Request([case.name], enabled, replace(config.settings, today=TODAY))
+    request = Request(
+        [case.name],
+        enabled,
+        replace(config.settings, today=TODAY),
+        waivers=config.waivers,
+        known_rules=RULES,
+    )
     result = lint(request)
     assert not result.bad_paths
     assert not result.crashes, result.crashes[0]

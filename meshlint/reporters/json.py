@@ -52,6 +52,16 @@ def render(report: Report, context: ReportContext) -> str:
             {"file": entry.file, "document": entry.document, "reason": entry.reason}
             for entry in report.skipped
         ],
+        "suppressed": [
+            {
+                "rule": entry.finding.rule,
+                "by": entry.by,
+                "reason": entry.reason,
+                "owner": entry.owner,
+                **_location(entry.finding.location),
+            }
+            for entry in report.suppressed
+        ],
         "assumptions": [
             {"concern": entry.concern, "complete": entry.complete, "reason": entry.reason}
             for entry in report.assumptions

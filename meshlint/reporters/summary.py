@@ -22,7 +22,7 @@ from meshlint.reporters.terminal import (
 )
 
 if TYPE_CHECKING:
-    from meshlint.findings import Assumption, ItemState, Readiness, Report, Skipped
+    from meshlint.findings import Assumption, ItemState, Readiness, Report, Skipped, Suppressed
     from meshlint.reporters.context import ReportContext
 
 _MAX_SUBJECTS = 10
@@ -41,9 +41,17 @@ def summary_lines(report: Report, context: ReportContext) -> list[str]:
         _counts(report, context.color, width),
         _readiness(report, context, width),
         *(
-            [_skipped(report.skipped, context.color), _assumed(report.assumptions, context, width)]
+            [
+                _suppressed(report.suppressed, context.color, width),
+                _skipped(report.skipped, context.color),
+                _assumed(report.assumptions, context, width),
+            ]
             if verbose
-            else [_skipped_in_short(report.skipped, width) + _assumed_in_short(report, width)]
+            else [
+                _suppressed_in_short(report.suppressed, width)
+                + _skipped_in_short(report.skipped, width)
+                + _assumed_in_short(report, width)
+            ]
         ),
     ]
     lines: list[str] = []
@@ -137,6 +145,8 @@ def _rows(
             said += f" {Glyph.dash} {'missing' if state == 'failed' else 'not checked'}: "
             room = None if in_full else width - margin - width_of(said)
             said += _listed(_with_state(entry, state), room)
+        elif _with_state(entry, "waived"):
+            said += f" {Glyph.dash} accepted: {_listed(_with_state(entry, 'waived'), None)}"
         first, *rest = wrap(said, width - margin, indent=2) or [""]
         lines.append(f"    {marks[state]} {ratio:>{ratio_width}} {first}")
         lines += _indented(margin, rest)
@@ -157,6 +167,8 @@ def _tally(subjects: Sequence[Readiness]) -> list[str]:
         line = (
             f"      {item:<{name_width}}  {held['passed']:>{number_width}} of {held.total()} pass"
         )
+        if held["waived"]:
+            line += f", {held['waived']} accepted"
         if held["not-checked"]:
             line += f", {held['not-checked']} not checked"
         lines.append(line)
@@ -212,6 +224,27 @@ def _by_reason(skipped: Sequence[Skipped]) -> list[tuple[str, list[Skipped]]]:
     for entry in skipped:
         grouped.setdefault(entry.reason, []).append(entry)
     return sorted(grouped.items(), key=lambda item: (-len(item[1]), item[0]))
+
+
+def _suppressed_in_short(suppressed: Sequence[Suppressed], width: int) -> list[str]:
+    if not suppressed:
+        return []
+    by = Counter(entry.by for entry in suppressed)
+    parts = [f"{count} by {origin}" for origin, count in sorted(by.items())]
+    return wrap(f"Suppressed: {', '.join(parts)}; -v lists them", width, indent=2)
+
+
+def _suppressed(suppressed: Sequence[Suppressed], color: bool, width: int) -> list[str]:
+    lines = []
+    for entry in suppressed:
+        location = entry.finding.location
+        at = location.file.position(location.span.start)
+        said = f"{entry.finding.rule} by {entry.by}"
+        said += f": {one_line(entry.reason)}" if entry.reason else ""
+        said += f" ({one_line(entry.owner)})" if entry.owner else ""
+        lines += _indented(2, wrap(said, width - 2, indent=2))
+        lines.append(paint(f"    {visible(location.file.path)}:{at.line}:{at.column}", DIM, color))
+    return [paint(f"Suppressed ({len(suppressed)})", BOLD, color), *lines] if lines else []
 
 
 def _skipped_in_short(skipped: Sequence[Skipped], width: int) -> list[str]:
