@@ -7,7 +7,6 @@ wildcards); Istio `pilot/pkg/model` (`ResolveShortnameToFQDN`, look-up order of 
 from __future__ import annotations
 
 import difflib
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +14,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from meshlint.mesh.checkable import services_known, workloads_known
-from meshlint.mesh.host_names import covers, service_parts
+from meshlint.mesh.host_names import HostTable, service_parts
 from meshlint.mesh.installations.automatic import deployment_name
 from meshlint.mesh.mesh_config import mesh_configs
-from meshlint.mesh.policies import is_exported
+from meshlint.mesh.policies import exports, is_exported
 from meshlint.mesh.protocols import protocol, service_protocol
 from meshlint.model.names import is_ip
-from meshlint.model.resources import Resource
+from meshlint.model.resources import DEFAULT_NAMESPACE, Resource
 from meshlint.model.selectors import matches_labels
-from meshlint.model.values import integer, items, mapping, mappings, text
+from meshlint.model.values import integer, is_templated, items, mapping, mappings, text
 from meshlint.model.workloads import Workload
 
 if TYPE_CHECKING:
@@ -72,72 +71,6 @@ class Meaning:
         return (*self.services, *self.entries)
 
 
-class _Names:
-    """Objects by host, wildcards included; a look-up takes as many steps as the host has labels."""
-
-    def __init__(self, pairs: Iterable[tuple[str, Resource]]) -> None:
-        self._exact: dict[str, list[Resource]] = defaultdict(list)
-        self._by_suffix: dict[str, list[Resource]] = defaultdict(list)
-        self._odd: list[tuple[str, Resource]] = []
-        for host, found in pairs:
-            if host == "*" or host.startswith("*."):
-                self._by_suffix[host[1:]].append(found)
-            elif host.startswith("*"):
-                self._odd.append((host, found))
-            else:
-                self._exact[host].append(found)
-
-    def covering(self, host: str) -> Iterator[Resource]:
-        """Objects of the host itself, then those of wildcards over it, narrowest first."""
-        if not host.startswith("*"):
-            yield from self._exact.get(host, ())
-        suffix = host[1:] if host.startswith("*") else host
-        if host.startswith("*"):
-            yield from self._by_suffix.get(suffix, ())
-        at = suffix.find(".", 0 if not host.startswith("*") else 1)
-        while at >= 0:
-            yield from self._by_suffix.get(suffix[at:], ())
-            at = suffix.find(".", at + 1)
-        if suffix:
-            yield from self._by_suffix.get("", ())
-        for pattern, found in self._odd:
-            if covers(pattern, host):
-                yield found
-
-    def below(self, pattern: str) -> Iterator[Resource]:
-        """Objects of hosts that a wildcard covers, wildcards included."""
-        ending = pattern[1:][::-1]
-        for names, table in ((self._reversed, self._exact), (self._suffixes, self._by_suffix)):
-            at = bisect_left(names, ending)
-            while at < len(names) and names[at].startswith(ending):
-                name = names[at][::-1]
-                if table is self._by_suffix or name != pattern[1:]:
-                    yield from table[name]
-                at += 1
-        for host, found in self._odd:
-            if covers(pattern, host):
-                yield found
-
-    @cached_property
-    def _reversed(self) -> list[str]:
-        return sorted(name[::-1] for name in self._exact)
-
-    @cached_property
-    def _suffixes(self) -> list[str]:
-        return sorted(name[::-1] for name in self._by_suffix)
-
-    def exact(self, host: str) -> Sequence[Resource]:
-        """Objects of exactly this host or wildcard."""
-        if host.startswith("*"):
-            return self._by_suffix.get(host[1:], ()) or [f for h, f in self._odd if h == host]
-        return self._exact.get(host, ())
-
-    @property
-    def hosts(self) -> Iterable[str]:
-        """Every host without wildcard."""
-        return self._exact.keys()
-
-
 class Hosts:
     """Services, ServiceEntries and DestinationRules of the input by host. Built once a run."""
 
@@ -176,12 +109,14 @@ class Hosts:
 
     # ----------------------------------------------------------------------------- meaning
 
-    def meaning(self, host: str, namespace: str) -> Meaning:
+    def meaning(self, host: str, namespace: str, readers: Iterable[str] = ()) -> Meaning:
         """What a host (a leftmost wildcard too) in an object of a namespace stands for.
 
-        What is not exported to that namespace does not count.
+        What is exported to none of `readers`, the namespaces whose proxies use the object, does
+        not count; without any they are in the object's own namespace.
         """
         name = self.full_name(host, namespace)
+        seen_from = tuple(readers) or (namespace,)
         if name.startswith("*"):
             services = self._services.below(name)
             entries = [*self._entries.below(name), *self._entries.covering(name)]
@@ -189,10 +124,24 @@ class Hosts:
             services = iter(self._services.exact(name))
             entries = list(self._entries.covering(name))
         return Meaning(
-            tuple(dict.fromkeys(s for s in services if self.is_visible(s, namespace))),
-            tuple(dict.fromkeys(e for e in entries if self.is_visible(e, namespace))),
+            tuple(dict.fromkeys(s for s in services if self._is_seen(s, seen_from))),
+            tuple(dict.fromkeys(e for e in entries if self._is_seen(e, seen_from))),
             self._assumed(name),
         )
+
+    def _is_seen(self, target: Resource, namespaces: Iterable[str]) -> bool:
+        return any(self.is_visible(target, namespace) for namespace in namespaces)
+
+    def readers(self, resource: Resource, default_field: str) -> tuple[str, ...]:
+        """Namespaces whose proxies use an object, by its exports or the default of the mesh.
+
+        Empty for all of them, or none, where no namespace is more telling than its own.
+        """
+        listed = exports(resource) or self.default_exports(default_field)
+        if "*" in listed:
+            return ()
+        named = (resource.namespace if name == "." else name for name in listed if name != "~")
+        return tuple(dict.fromkeys(named))
 
     def is_visible(self, target: Resource, namespace: str) -> bool:
         """Whether proxies of a namespace are told of a Service or ServiceEntry."""
@@ -211,10 +160,12 @@ class Hosts:
     def _configs(self) -> Sequence[Any]:
         return mesh_configs(self._world)
 
-    def is_missing(self, host: str, namespace: str) -> bool:
+    def is_missing(self, host: str, namespace: str, readers: Iterable[str] = ()) -> bool:
         """Whether a host surely stands for nothing: it would be in the input if it existed."""
         name = self.full_name(host, namespace)
-        if not name or name.startswith("*") or is_ip(name) or self.meaning(host, namespace):
+        if not name or name.startswith("*") or is_ip(name) or is_templated(name):
+            return False
+        if self.meaning(host, namespace, readers):
             return False
         return self.is_checkable(host, namespace)
 
@@ -225,13 +176,27 @@ class Hosts:
         if parts is not None and (name != f"{parts[1]}.{parts[0]}"):
             if parts[1].startswith("istio") and not self._shows_istio(parts[0]):
                 return False
-            return services_known(self._world, parts[0])
+            return services_known(self._world, parts[0]) and not self._may_be_made(*parts)
         known = self._sees_entries.get(namespace)
         if known is None:
             entries = self._index.of_kind(SERVICE_ENTRY)
             known = any(self.is_visible(entry, namespace) for entry in entries)
             self._sees_entries[namespace] = known
         return known
+
+    def _may_be_made(self, namespace: str, service: str) -> bool:
+        """Whether a Service may come from what the input does not show as a manifest.
+
+        That is an operator, a release of a chart, or a manifest that names no namespace.
+        """
+        pods = self._world.pods
+        if pods.is_made_by_operator(namespace, service) or pods.holds_releases(namespace):
+            return True
+        return namespace != DEFAULT_NAMESPACE and any(
+            not text(found.metadata, "namespace")
+            for found in self._services_by_name.get(service, ())
+            if found.namespace == DEFAULT_NAMESPACE
+        )
 
     def _shows_istio(self, namespace: str) -> bool:
         """Whether Services of Istio itself would be in the input, as rendered manifests."""
@@ -255,7 +220,16 @@ class Hosts:
             if plane.form != "rendered" and plane.istiod:
                 suffix = f"-{plane.revision}" if plane.revision else ""
                 found.add((f"istiod{suffix}", plane.namespace or "istio-system"))
+        found.update(self._of_canaries())
         return frozenset(f"{name}.{where}.svc.{self.cluster_domain}" for name, where in found)
+
+    def _of_canaries(self) -> Iterator[tuple[str, str]]:
+        """Services that Flagger makes for Canary objects. Source: Flagger docs, how it works."""
+        for canary in self._index.of_kind("flagger.app/Canary"):
+            target = text(canary.spec, "targetRef", "name")
+            service = text(canary.spec, "service", "name") or target
+            for suffix in ("", "-canary", "-primary"):
+                yield f"{service}{suffix}", canary.namespace
 
     def nearest(self, host: str, namespace: str) -> str | None:
         """The visible host that a wrong one was most likely meant to be, written alike."""
@@ -287,17 +261,17 @@ class Hosts:
         return table
 
     @cached_property
-    def _services(self) -> _Names:
+    def _services(self) -> HostTable[Resource]:
         domain = self.cluster_domain
-        return _Names(
+        return HostTable(
             (f"{s.name}.{s.namespace}.svc.{domain}".lower(), s)
             for s in self._index.of_kind(SERVICE)
             if s.name
         )
 
     @cached_property
-    def _entries(self) -> _Names:
-        return _Names(
+    def _entries(self) -> HostTable[Resource]:
+        return HostTable(
             (self.full_name(host, entry.namespace), entry)
             for entry in self._index.of_kind(SERVICE_ENTRY)
             for host in items(entry.spec, "hosts")
@@ -369,8 +343,8 @@ class Hosts:
         return self._rules.covering(name)
 
     @cached_property
-    def _rules(self) -> _Names:
-        return _Names(
+    def _rules(self) -> HostTable[Resource]:
+        return HostTable(
             (self.full_name(text(rule.spec, "host"), rule.namespace), rule)
             for rule in self._index.of_kind(DESTINATION_RULE)
             if text(rule.spec, "host")

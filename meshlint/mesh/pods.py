@@ -87,11 +87,29 @@ class Pods:
             return any(is_istiod(pod) or is_gateway_proxy(pod) for pod in selected)
         return self.gateway_of_service(service) is not None or self._is_istiod(service)
 
+    def is_before_gateway(self, service: Resource) -> bool:
+        """Whether a Service selects a gateway of the input."""
+        return self.gateway_of_service(service) is not None or any(
+            is_gateway_proxy(pod) for pod in self.of_service(service)
+        )
+
     def _is_istiod(self, service: Resource) -> bool:
         return matches_labels(mapping(service.spec, "selector"), ISTIOD_LABELS) and any(
             plane.namespace in ("", service.namespace)
             for plane in self._world.installations.control_planes
         )
+
+    def twins(self, service: Resource) -> Sequence[Resource]:
+        """Services of the namespace with the same selector, itself included, in input order."""
+        return self._by_selector.get(_selector_key(service), ())
+
+    @cached_property
+    def _by_selector(self) -> Mapping[tuple[str, frozenset[str]], Sequence[Resource]]:
+        table: dict[tuple[str, frozenset[str]], list[Resource]] = defaultdict(list)
+        for service in self._index.of_kind("core/Service"):
+            if mapping(service.spec, "selector"):
+                table[_selector_key(service)].append(service)
+        return table
 
     # ---------------------------------------------------------------------- nothing is selected
 
@@ -116,7 +134,7 @@ class Pods:
             known.append(ISTIOD_LABELS)
         if any(matches_selector(wanted, found) for found in known):
             return True
-        if any(self._index.in_namespace(kind, namespace) for kind in _RELEASES):
+        if self.holds_releases(namespace):
             return True
         asked = [*labels.items(), *_asked(expressions)]
         return any(
@@ -180,7 +198,29 @@ class Pods:
             table[group.namespace].append(labels)
         return table
 
-    # ------------------------------------------------------------------------------- operators
+    # ----------------------------------------------------------------- installations, operators
+
+    def is_made_by_installation(self, namespace: str, name: str) -> bool:
+        """Whether an installation of Istio, or istiod for a gateway, makes objects of a name."""
+        return (namespace, name) in self._installed or ("", name) in self._installed
+
+    @cached_property
+    def _installed(self) -> frozenset[tuple[str, str]]:
+        """Namespaces and names of what installations make; empty text for an unknown namespace."""
+        made = self._world.installations
+        found = {(plane.namespace, plane.deployment_name) for plane in made.control_planes}
+        for gateway in made.gateways:
+            found |= {(gateway.namespace, gateway.name)}
+            found |= {(gateway.namespace, gateway.deployment_name)}
+        return frozenset(found)
+
+    def has_releases(self, namespace: str) -> bool:
+        """Whether charts are released into a namespace, of which the input shows the name only."""
+        return any(self._index.in_namespace(kind, namespace) for kind in _RELEASES)
+
+    def holds_releases(self, namespace: str) -> bool:
+        """Whether releases of charts, whose objects the input does not show, are in a namespace."""
+        return any(self._index.in_namespace(kind, namespace) for kind in _RELEASES)
 
     def is_made_by_operator(self, namespace: str, name: str) -> bool:
         """Whether a name may be given by an operator: that of an object of its own, or longer."""
@@ -208,6 +248,11 @@ class Pods:
     @cached_property
     def _template_keys(self) -> frozenset[str]:
         return frozenset(str(key) for pod in self._index.workloads for key in pod.labels)
+
+
+def _selector_key(service: Resource) -> tuple[str, frozenset[str]]:
+    selector = mapping(service.spec, "selector")
+    return service.namespace, frozenset(f"{key}={value}" for key, value in selector.items())
 
 
 def _of_templates(labels: Mapping[str, Any]) -> dict[str, Any]:

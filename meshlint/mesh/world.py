@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from meshlint.mesh.ambient import Ambient
     from meshlint.mesh.budgets import Budgets
     from meshlint.mesh.hosts import Hosts
+    from meshlint.mesh.ingresses import RouteTable
     from meshlint.mesh.injection import Injection, Injector
     from meshlint.mesh.kustomize import Kustomizations
     from meshlint.mesh.monitoring import Monitoring
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from meshlint.mesh.provenance import Sourced
     from meshlint.mesh.proxy import EffectiveProxy, Proxies
     from meshlint.mesh.route_timeouts import RouteTimeout
+    from meshlint.mesh.routing import Routing
     from meshlint.mesh.schemas import Schemas
     from meshlint.mesh.tracing import Telemetries
 
@@ -180,6 +182,13 @@ class World:
         return NetworkPolicies(self)
 
     @cached_property
+    def ingress_routes(self) -> RouteTable:
+        """Routes of Ingresses by what requests they are for."""
+        from meshlint.mesh.ingresses import routes_by_request
+
+        return routes_by_request(self.index)
+
+    @cached_property
     def budgets(self) -> Budgets:
         """Which PodDisruptionBudget is for what."""
         from meshlint.mesh.budgets import Budgets
@@ -224,6 +233,13 @@ class World:
         from meshlint.mesh.schemas import Schemas
 
         return Schemas(self.index, self.kubernetes_version)
+
+    @cached_property
+    def routing(self) -> Routing:
+        """VirtualServices by host, gateway and subset."""
+        from meshlint.mesh.routing import Routing
+
+        return Routing(self)
 
     @cached_property
     def route_timeouts(self) -> Mapping[tuple[str, str], RouteTimeout]:

@@ -1,0 +1,261 @@
+"""VirtualServices beside each other: by host, by gateway, and by the subsets they choose.
+
+Sources: Istio API, VirtualService (`gateways`, `delegate`, `exportTo`); Istio `pilot/pkg/model`
+(`resolveGatewayName`, `MergeVirtualServices`, `pickMatchingGatewayHosts`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from meshlint.mesh import routes
+from meshlint.mesh.checkable import kind_known
+from meshlint.mesh.host_names import HostTable
+from meshlint.model.resources import Resource
+from meshlint.model.values import get, items, mapping, mappings, text
+
+if TYPE_CHECKING:
+    from meshlint.mesh.world import World
+
+ISTIO_GATEWAY = "networking.istio.io/Gateway"
+KUBERNETES_GATEWAY = "gateway.networking.k8s.io/Gateway"
+GATEWAYS = (ISTIO_GATEWAY, KUBERNETES_GATEWAY)
+
+EXPORTS_DEFAULT = "defaultVirtualServiceExportTo"
+"""Field of MeshConfig with the `exportTo` of VirtualServices that have none."""
+
+_GENERATED = "~"
+"""Part of the names that istiod gives to gateways it makes of others."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayName:
+    """A gateway as a VirtualService names it."""
+
+    namespace: str
+    name: str
+
+    @property
+    def is_generated(self) -> bool:
+        return _GENERATED in self.name
+
+
+def gateway_name(written: str, namespace: str) -> GatewayName:
+    """The gateway that a name in a VirtualService means.
+
+    That is `namespace/name`, a name of the own namespace, or the old form of a full host name.
+    """
+    where, slash, name = written.partition("/")
+    if slash:
+        return GatewayName(namespace if where == "." else where, name)
+    name, dot, rest = written.partition(".")
+    return GatewayName(rest.partition(".")[0] if dot else namespace, name)
+
+
+class Routing:
+    """The VirtualServices of the input. Built once a run."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._index = world.index
+        self._served: dict[Resource, Mapping[str, HostTable[Resource]]] = {}
+
+    @property
+    def services(self) -> Sequence[Resource]:
+        """Every VirtualService, in input order."""
+        return self._index.of_kind(routes.VIRTUAL_SERVICE)
+
+    def hosts(self, service: Resource) -> list[tuple[int, str]]:
+        """Hosts of a VirtualService as full names, each once, with the place in the list."""
+        found: dict[str, int] = {}
+        for number, host in enumerate(items(service.spec, "hosts")):
+            if isinstance(host, str) and host:
+                found.setdefault(self._world.hosts.full_name(host, service.namespace), number)
+        return [(number, host) for host, number in found.items()]
+
+    # ------------------------------------------------------------------------------ delegates
+
+    def delegate(self, root: Resource, block: dict[str, object]) -> tuple[str, str]:
+        """Namespace and name of the VirtualService that a `delegate` block means."""
+        return text(block, "namespace") or root.namespace, text(block, "name")
+
+    @cached_property
+    def _delegates(self) -> frozenset[tuple[str, str]]:
+        return frozenset(
+            self.delegate(service, mapping(rule.value, "delegate"))
+            for service in self.services
+            for rule in routes.rules(service, "http")
+            if rule.delegates
+        )
+
+    def is_delegate(self, service: Resource) -> bool:
+        """Whether another VirtualService hands requests over to it."""
+        return (service.namespace, service.name) in self._delegates
+
+    # ------------------------------------------------------------------------------- by host
+
+    @cached_property
+    def _of_mesh(self) -> Mapping[str, Sequence[Resource]]:
+        table: dict[str, list[Resource]] = defaultdict(list)
+        for service in self.services:
+            if routes.is_bound_to_mesh(service) and not self.is_delegate(service):
+                for _, host in self.hosts(service):
+                    table[host].append(service)
+        return table
+
+    def of_mesh(self, host: str) -> Sequence[Resource]:
+        """VirtualServices that sidecars use for exactly this host, a full name or wildcard."""
+        return self._of_mesh.get(host, ())
+
+    def readers(self, service: Resource) -> tuple[str, ...]:
+        """Namespaces that a VirtualService is exported to; empty for all."""
+        return self._world.hosts.readers(service, EXPORTS_DEFAULT)
+
+    def share_readers(self, one: Resource, other: Resource) -> bool:
+        """Whether some namespace uses two VirtualServices."""
+        ours, theirs = self.readers(one), self.readers(other)
+        return not ours or not theirs or not set(ours).isdisjoint(theirs)
+
+    @cached_property
+    def _choosing(self) -> Mapping[str, Sequence[tuple[Resource, routes.Destination]]]:
+        table: dict[str, list[tuple[Resource, routes.Destination]]] = defaultdict(list)
+        for service in self.services:
+            if not routes.is_bound_to_mesh(service):
+                continue
+            own = {host for _, host in self.hosts(service)}
+            for rule in routes.rules(service):
+                for found in routes.routed(rule):
+                    name = self._world.hosts.full_name(found.host, service.namespace)
+                    if found.subset and name in own:
+                        table[name].append((service, found))
+        return table
+
+    def choosing_subsets(self, host: str) -> Sequence[tuple[Resource, routes.Destination]]:
+        """Routes of the mesh that choose a subset for requests to this very host."""
+        return self._choosing.get(host, ())
+
+    # ------------------------------------------------------------------------------- subsets
+
+    @cached_property
+    def _subsets(self) -> Mapping[str, HostTable[tuple[Resource, routes.Destination]]]:
+        pairs: dict[str, list[tuple[str, tuple[Resource, routes.Destination]]]]
+        pairs = defaultdict(list)
+        for service in self.services:
+            for found in routes.destinations(service):
+                if found.subset and found.host:
+                    name = self._world.hosts.full_name(found.host, service.namespace)
+                    pairs[found.subset].append((name, (service, found)))
+        return {subset: HostTable(found) for subset, found in pairs.items()}
+
+    def naming_subset(self, host: str, subset: str) -> tuple[Resource, routes.Destination] | None:
+        """A destination that names a subset of a host, a full name or a wildcard over some."""
+        table = self._subsets.get(subset)
+        if table is None:
+            return None
+        found = table.below(host) if host.startswith("*") else iter(table.exact(host))
+        return next(iter(found), None)
+
+    @cached_property
+    def _of_rollouts(self) -> frozenset[tuple[str, str, str]]:
+        return frozenset(
+            (rollout.namespace, text(block, "name"), text(block, field))
+            for rollout in self._index.of_kind("argoproj.io/Rollout")
+            for block in [
+                mapping(
+                    rollout.spec, "strategy", "canary", "trafficRouting", "istio", "destinationRule"
+                )
+            ]
+            for field in ("canarySubsetName", "stableSubsetName")
+        )
+
+    def is_of_rollout(self, rule: Resource, subset: str) -> bool:
+        """Whether a Rollout of Argo splits traffic by a subset of a DestinationRule."""
+        return (rule.namespace, rule.name, subset) in self._of_rollouts
+
+    # ------------------------------------------------------------------------------ gateways
+
+    def gateway(self, found: GatewayName) -> Resource | None:
+        """The Gateway of Istio, else of the Gateway API, that a name means."""
+        for kind in GATEWAYS:
+            gateway = self._index.find(kind, found.namespace, found.name)
+            if gateway is not None:
+                return gateway
+        return None
+
+    def gateways_known(self, namespace: str) -> bool:
+        """Whether Gateways of a namespace would be in the input."""
+        return any(kind_known(self._world, kind, namespace) for kind in GATEWAYS)
+
+    def serves(self, gateway: Resource, service: Resource) -> bool:
+        """Whether a gateway has a server for some host of a VirtualService."""
+        table = self._served.get(gateway)
+        if table is None:
+            table = self._served[gateway] = self._hosts_served(gateway)
+        asked = [host.lower() for host in items(service.spec, "hosts") if isinstance(host, str)]
+        asked += [host for _, host in self.hosts(service)]
+        return any(
+            any(True for _ in table[where].overlapping(host))
+            for where in ("*", service.namespace)
+            if where in table
+            for host in asked
+        )
+
+    def _hosts_served(self, gateway: Resource) -> Mapping[str, HostTable[Resource]]:
+        """Hosts of a gateway's servers by the namespace whose VirtualServices they take."""
+        pairs: dict[str, list[tuple[str, Resource]]] = defaultdict(list)
+        for where, host in served_hosts(gateway):
+            pairs[where].append((host, gateway))
+        return {where: HostTable(found) for where, found in pairs.items()}
+
+    @cached_property
+    def _at_gateways(self) -> Mapping[tuple[GatewayName, str], Sequence[Resource]]:
+        table: dict[tuple[GatewayName, str], list[Resource]] = defaultdict(list)
+        for service in self.services:
+            if self.is_delegate(service):
+                continue
+            named = {
+                gateway_name(name, service.namespace)
+                for name in routes.gateways(service)
+                if name != routes.MESH
+            }
+            for _, host in self.hosts(service):
+                for name in named:
+                    table[name, host].append(service)
+        return table
+
+    def shared_gateways(self, service: Resource) -> Iterator[tuple[GatewayName, str]]:
+        """Gateways and hosts of a VirtualService that another one has as well."""
+        for written in dict.fromkeys(routes.gateways(service)):
+            name = gateway_name(written, service.namespace)
+            for _, host in self.hosts(service):
+                if len(self._at_gateways.get((name, host), ())) > 1:
+                    yield name, host
+
+    def at_gateway(self, name: GatewayName, host: str) -> Sequence[Resource]:
+        """VirtualServices for exactly this host, a full name or wildcard, on a gateway."""
+        return self._at_gateways.get((name, host), ())
+
+
+def served_hosts(gateway: Resource) -> Iterator[tuple[str, str]]:
+    """Hosts of a gateway's servers, each with the namespace whose routes it takes, `*` for any."""
+    if gateway.group_kind == KUBERNETES_GATEWAY:
+        for _, listener in mappings(gateway.spec, "listeners"):
+            yield "*", text(listener, "hostname").lower() or "*"
+        return
+    for _, server in mappings(gateway.spec, "servers"):
+        for written in items(server, "hosts"):
+            if isinstance(written, str):
+                where, slash, host = written.partition("/")
+                if not slash:
+                    where, host = "*", written
+                yield gateway.namespace if where == "." else where, host.lower()
+
+
+def has_servers(gateway: Resource) -> bool:
+    """Whether a gateway says anything about what it serves."""
+    field = "listeners" if gateway.group_kind == KUBERNETES_GATEWAY else "servers"
+    return bool(get(gateway.spec, field))
