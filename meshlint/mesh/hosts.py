@@ -187,10 +187,16 @@ class Hosts:
     def _may_be_made(self, namespace: str, service: str) -> bool:
         """Whether a Service may come from what the input does not show as a manifest.
 
-        That is an operator, a release of a chart, or a manifest that names no namespace.
+        That is an operator, a release of a chart, an installation of Istio, a kustomization that
+        renames or moves it, or a manifest that names no namespace.
         """
         pods = self._world.pods
-        if pods.is_made_by_operator(namespace, service) or pods.holds_releases(namespace):
+        if (
+            pods.is_made_by_operator(namespace, service)
+            or pods.is_made_by_installation(namespace, service)
+            or pods.has_releases(namespace)
+            or (namespace, service) in self._world.kustomizations.applied(SERVICE)
+        ):
             return True
         return namespace != DEFAULT_NAMESPACE and any(
             not text(found.metadata, "namespace")

@@ -134,7 +134,7 @@ class Pods:
             known.append(ISTIOD_LABELS)
         if any(matches_selector(wanted, found) for found in known):
             return True
-        if self.holds_releases(namespace):
+        if self.has_releases(namespace):
             return True
         asked = [*labels.items(), *_asked(expressions)]
         return any(
@@ -216,10 +216,6 @@ class Pods:
 
     def has_releases(self, namespace: str) -> bool:
         """Whether charts are released into a namespace, of which the input shows the name only."""
-        return any(self._index.in_namespace(kind, namespace) for kind in _RELEASES)
-
-    def holds_releases(self, namespace: str) -> bool:
-        """Whether releases of charts, whose objects the input does not show, are in a namespace."""
         return any(self._index.in_namespace(kind, namespace) for kind in _RELEASES)
 
     def is_made_by_operator(self, namespace: str, name: str) -> bool:
