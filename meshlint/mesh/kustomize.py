@@ -76,6 +76,20 @@ class Kustomizations:
             return True
         return any(first in listed and second in listed for listed in self._listed)
 
+    def in_one_unit(self, one: Resource, other: Resource) -> bool:
+        """Whether two objects stand in one file, or in one folder that is applied as a whole.
+
+        A folder with a kustomization is applied as that says.
+        """
+        if self.applied_together(one, other):
+            return True
+        folders = {posixpath.dirname(each.document.file.path) for each in (one, other)}
+        return len(folders) == 1 and not (folders & self._folders)
+
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        return frozenset(posixpath.dirname(document.file.path) for document in self.documents)
+
     # ----------------------------------------------------------------------------------- names
 
     def applied(self, group_kind: str) -> frozenset[tuple[str, str]]:
@@ -144,6 +158,23 @@ class Kustomizations:
                             yield name
                     elif get(patch, "spec", "replicas") is not None:
                         yield name or text(patch, "metadata", "name")
+
+    # ----------------------------------------------------------------------------------- patches
+
+    def patches(self, resource: Resource) -> bool:
+        """Whether a kustomization may change an object's fields with a patch."""
+        return resource.name in self._patched or ("" in self._patched and self.lists(resource))
+
+    @cached_property
+    def _patched(self) -> frozenset[str]:
+        """Names of objects that are patched; empty text for a patch of every name."""
+        return frozenset(
+            text(entry, "target", "name") or text(patch, "metadata", "name")
+            for document in self.documents
+            for field in _PATCH_FIELDS
+            for entry in items(document.value, field)
+            for patch in self._patches(document, entry)
+        )
 
     def _patches(self, document: Document, entry: Any) -> Iterator[Any]:
         """Values of the documents that an entry of a list of patches holds or names."""

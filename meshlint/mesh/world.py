@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from meshlint.mesh.ambient import Ambient
     from meshlint.mesh.budgets import Budgets
+    from meshlint.mesh.gateway_bindings import Claims
     from meshlint.mesh.hosts import Hosts
     from meshlint.mesh.ingresses import RouteTable
     from meshlint.mesh.injection import Injection, Injector
@@ -232,7 +233,7 @@ class World:
         """What the API server demands of an object's fields."""
         from meshlint.mesh.schemas import Schemas
 
-        return Schemas(self.index, self.kubernetes_version)
+        return Schemas(self.kubernetes_version)
 
     @cached_property
     def routing(self) -> Routing:
@@ -240,6 +241,20 @@ class World:
         from meshlint.mesh.routing import Routing
 
         return Routing(self)
+
+    @cached_property
+    def gateway_claims(self) -> Claims:
+        """What servers of Gateways of Istio lay claim to: hosts of ports, certificates."""
+        from meshlint.mesh.gateway_bindings import Claims
+
+        return Claims(self)
+
+    @cached_property
+    def routed_gateways(self) -> frozenset[tuple[str, str]]:
+        """Namespaces and names of the Gateways of Istio that some VirtualService names."""
+        from meshlint.mesh.routes import routed_gateways
+
+        return routed_gateways(self.index, self.cluster_domain)
 
     @cached_property
     def route_timeouts(self) -> Mapping[tuple[str, str], RouteTimeout]:

@@ -72,6 +72,12 @@ class Index:
         found = self._by_name.get((group_kind, namespace, name))
         return found[-1] if found else None
 
+    def earlier_of_name(self, resource: Resource) -> Sequence[Resource]:
+        """Objects of the same identity that come before one in the input."""
+        key = (resource.group_kind, resource.namespace, resource.name)
+        found = self._by_name.get(key, [])
+        return found[: found.index(resource)] if len(found) > 1 else ()
+
     @cached_property
     def _in_document(self) -> Mapping[Document, list[Resource]]:
         table: dict[Document, list[Resource]] = defaultdict(list)
@@ -138,6 +144,23 @@ class Index:
         if len(pairs) == 1:
             return candidates
         return [w for w in candidates if matches_labels(pairs, w.labels)]
+
+    @cached_property
+    def _by_pod_label_anywhere(self) -> Mapping[tuple[str, str], list[Workload]]:
+        table: dict[tuple[str, str], list[Workload]] = defaultdict(list)
+        for workload in self.workloads:
+            for key, value in workload.labels.items():
+                if isinstance(value, str):
+                    table[key, value].append(workload)
+        return table
+
+    def workloads_anywhere(self, labels: Any) -> Sequence[Workload]:
+        """Workloads of any namespace whose pods carry every one of the labels; none for none."""
+        pairs = [(key, value) for key, value in mapping(labels).items() if isinstance(value, str)]
+        if not pairs or len(pairs) != len(mapping(labels)):
+            return ()
+        found = min((self._by_pod_label_anywhere.get(pair, []) for pair in pairs), key=len)
+        return [w for w in found if matches_labels(labels, w.labels)]
 
     def workloads_selected(self, namespace: str, selector: Any) -> Sequence[Workload]:
         """Workloads of a namespace whose pods a LabelSelector selects."""

@@ -17,6 +17,7 @@ LONGEST_HOST = 255
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 _ANY_CASE_LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _WILDCARD_LABEL = re.compile(r"\*|(?:\*|\*-)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
+_PLACEHOLDER = re.compile(r"\$\{|\$\(|\$\$|\{\{|<[^<>]+>")
 _HEADER = re.compile(r"[-A-Za-z0-9!#$%&'*+.^_`|~]+")
 _PLAIN_HEADER = re.compile(r"[-_A-Za-z0-9]+")
 _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
@@ -27,6 +28,13 @@ def is_dns_label(value: Any) -> bool:
     return (
         isinstance(value, str) and len(value) <= LONGEST_DNS_LABEL and bool(_LABEL.fullmatch(value))
     )
+
+
+def label_fault(name: str) -> str:
+    """Why a name is no RFC 1123 label, in words."""
+    if len(name) > LONGEST_DNS_LABEL:
+        return f"it is {len(name)} characters long, at most {LONGEST_DNS_LABEL} are allowed"
+    return "it may have lower-case letters, digits and - only, letters or digits at the ends"
 
 
 def is_dns_name(value: Any) -> bool:
@@ -67,6 +75,11 @@ def _is_host(value: Any, first: re.Pattern[str]) -> bool:
     if labels[-1].isdigit():
         return False
     return all(_ANY_CASE_LABEL.fullmatch(label) for label in labels[1:])
+
+
+def is_placeholder(value: Any) -> bool:
+    """Whether a text has a place in it that a tool or a person fills later: `${NAME}`, `<name>`."""
+    return isinstance(value, str) and _PLACEHOLDER.search(value) is not None
 
 
 def is_ip(value: Any) -> bool:

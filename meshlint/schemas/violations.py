@@ -50,7 +50,7 @@ class Violation:
     expected: str
     """What has to stand there: `a whole number or a string`, `one of A, B`."""
     suggestion: str = ""
-    """For an unknown field: ``did you mean `x` `` or ``it belongs under `y` ``; else empty."""
+    """For an unknown field: `did you mean x?` or `it belongs under y`; else empty."""
     nearest: str = ""
     """For an unknown field: the field beside it that was probably meant; else empty."""
 
@@ -170,8 +170,8 @@ class Schema:
         declared = schema.get(keyword, []) if isinstance(schema, dict) else []
         branches = [self._resolved(branch) for branch in declared]
         context: list[list[Any]] = list(error.kind.context)
-        if error.schema_path[-1] == "oneOf" and not any(context):
-            # Either no branch or several of them accept the value.
+        if error.schema_path[-1] == "oneOf" and not (context and all(context)):
+            # A branch that accepts the value has no errors: several of them do.
             yield _several(found, path, branches)
             return
         meant = [
@@ -187,7 +187,7 @@ class Schema:
             names = [str(e.kind.property) for _, errors in meant for e in errors]
             names = list(dict.fromkeys(names))
             yield Violation(
-                path, "missing-field", of_type(found), f"one of the fields {_ticked(names)}"
+                path, "missing-field", of_type(found), f"one of the fields {_named(names)}"
             )
             return
         yield from _chosen(self._explained(value, min(meant, key=_distance)[1]))
@@ -265,20 +265,20 @@ class Schema:
         free = [name for name in siblings if name not in present]
         near = nearest(key, free)
         if near and near.lower() == key.lower():
-            return f"did you mean `{near}`?", near
+            return f"did you mean {near}?", near
         for name, inner in present.items():
             inside = name in siblings and isinstance(inner, dict | list)
             if inside and key in self.fields((*path, name)):
-                return f"it belongs under `{name}`", ""
+                return f"it belongs under {name}", ""
         for depth in range(len(path) - 1, -1, -1):
             if isinstance(path[depth], str) and key in self.fields(path[:depth]):
                 return _higher(path, depth), ""
         near = near or self._longer(path, present, key)
         if near:
-            return f"did you mean `{near}`?", near
+            return f"did you mean {near}?", near
         below = [name for name in free if key in self.fields((*path, name))]
         if len(below) == 1:
-            return f"it belongs under `{below[0]}`", ""
+            return f"it belongs under {below[0]}", ""
         return "", ""
 
     def _longer(self, path: Path, present: Mapping[str, Any], key: str) -> str:
@@ -384,12 +384,12 @@ def _several(found: Any, path: Path, branches: Sequence[dict[str, Any]]) -> Viol
         return Violation(
             path,
             "several-of-one",
-            _ticked(present, "and"),
-            f"only one of {_ticked(present, 'and')}",
+            _named(present, "and"),
+            f"only one of {_named(present, 'and')}",
         )
     if names and not present:
         return Violation(
-            path, "missing-field", of_type(found), f"one of the fields {_ticked(names)}"
+            path, "missing-field", of_type(found), f"one of the fields {_named(names)}"
         )
     return Violation(path, "several-of-one", of_type(found), "a value of one form only")
 
@@ -398,7 +398,7 @@ def _refused(found: Any, path: Path, schema: Any) -> Violation:
     wanted = schema.get("required") if isinstance(schema, dict) else None
     names = _strings(wanted)
     if len(names) > 1:
-        words = _ticked(names, "and")
+        words = _named(names, "and")
         return Violation(path, "several-of-one", words, f"only one of {words}")
     if names and isinstance(found, dict):
         return Violation((*path, names[0]), "several-of-one", of_type(found), "nothing here")
@@ -408,10 +408,10 @@ def _refused(found: Any, path: Path, schema: Any) -> Violation:
 def _higher(path: Path, depth: int) -> str:
     names = [step for step in path[:depth] if isinstance(step, str)]
     up = sum(isinstance(step, str) for step in path[depth:])
-    beside = f"beside `{path[depth]}`"
+    beside = f"beside {path[depth]}"
     if up == 1:
         return f"it belongs one level up, {beside}"
-    return f"it belongs {up} levels up, {'in `' + names[-1] + '`, ' if names else ''}{beside}"
+    return f"it belongs {up} levels up, {f'in {names[-1]}, ' if names else ''}{beside}"
 
 
 # ------------------------------------------------------------------------------------- words
@@ -476,7 +476,7 @@ def _joined(words: Sequence[str]) -> str:
 
 
 def _options(options: Sequence[Any]) -> str:
-    words = [f"`{_literal(option)}`" for option in options if option not in (None, "")]
+    words = [_literal(option) for option in options if option not in (None, "")]
     return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
 
 
@@ -486,9 +486,8 @@ def _literal(value: Any) -> str:
     return str(value)
 
 
-def _ticked(names: Sequence[str], last: str = "or") -> str:
-    words = [f"`{name}`" for name in names]
-    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
+def _named(names: Sequence[str], last: str = "or") -> str:
+    return f"{', '.join(names[:-1])} {last} {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def _number(value: Any) -> str:
