@@ -55,16 +55,23 @@ def is_reachable(
 
     Where it tells neither the class of the gateway nor its Service, they may.
     """
-    served = serving_proxies(world, gateway)
-    classes = {proxy.gateway_class for proxy in served} or {_class_by_name(gateway)}
-    if "ingress" not in classes:
+    if "ingress" not in gateway_classes(world, gateway):
         return False
+    served = serving_proxies(world, gateway)
     exposures = list(_exposures(world, gateway, served))
     return not exposures or any(
         found.type != "ClusterIP"
         and not (internal_exempt and found.is_internal)
         and (found.ports is None or port is None or port in found.ports)
         for found in exposures
+    )
+
+
+def gateway_classes(world: World, gateway: Resource) -> frozenset[GatewayClass]:
+    """What a Gateway is for: classes of the proxies that serve it, else what its name says."""
+    served = serving_proxies(world, gateway)
+    return frozenset(proxy.gateway_class for proxy in served) or frozenset(
+        {_class_by_name(gateway)}
     )
 
 
@@ -111,7 +118,7 @@ def _exposures(
             kind = text(service.spec, "type") or "ClusterIP"
             yield Exposure(kind, scalar_map(service.annotations), _ports(service.spec))
     for proxy in served:
-        yield from _of_chart(proxy)
+        yield from chart_services(proxy)
 
 
 def _ports(service: Mapping[str, Any]) -> frozenset[int] | None:
@@ -138,7 +145,7 @@ def _is_in_front(
     )
 
 
-def _of_chart(proxy: GatewayProxy) -> Iterator[Exposure]:
+def chart_services(proxy: GatewayProxy) -> Iterator[Exposure]:
     """The Service that an installation makes for a gateway."""
     if proxy.form == "helm":
         service = mapping(proxy.values.value("service"))

@@ -59,3 +59,11 @@ def mappings(value: Any, *path: str | int) -> Iterator[tuple[int, dict[str, Any]
 def string_map(value: Any, *path: str | int) -> dict[str, str]:
     """Members of the mapping at a path whose values are strings, such as labels."""
     return {key: item for key, item in mapping(value, *path).items() if isinstance(item, str)}
+
+
+_PLACEHOLDERS = ("{{", "${", "$(")
+
+
+def is_templated(value: Any) -> bool:
+    """Whether a text has a placeholder that another tool fills in before it is applied."""
+    return isinstance(value, str) and any(opening in value for opening in _PLACEHOLDERS)
