@@ -28,23 +28,24 @@ from meshlint.findings import Path
 from meshlint.model.durations import seconds
 from meshlint.schemas.violations import Schema, Violation
 
-_GROUPS = {
-    "networking.istio.io": (
-        "networking",
-        "DestinationRule EnvoyFilter Gateway ProxyConfig ServiceEntry Sidecar VirtualService "
-        "WorkloadEntry WorkloadGroup",
+_KINDS = {
+    "networking": (
+        "DestinationRule",
+        "EnvoyFilter",
+        "Gateway",
+        "ProxyConfig",
+        "ServiceEntry",
+        "Sidecar",
+        "VirtualService",
+        "WorkloadEntry",
+        "WorkloadGroup",
     ),
-    "security.istio.io": (
-        "security",
-        "AuthorizationPolicy PeerAuthentication RequestAuthentication",
-    ),
-    "telemetry.istio.io": ("telemetry", "Telemetry"),
-    "extensions.istio.io": ("extensions", "TrafficExtension WasmPlugin"),
+    "security": ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"),
+    "telemetry": ("Telemetry",),
+    "extensions": ("TrafficExtension", "WasmPlugin"),
 }
 _MESSAGES = {
-    f"{group}/{kind}": f"{file}/{kind}"
-    for group, (file, kinds) in _GROUPS.items()
-    for kind in kinds.split()
+    f"{file}.istio.io/{kind}": f"{file}/{kind}" for file, kinds in _KINDS.items() for kind in kinds
 }
 
 KINDS = frozenset(_MESSAGES)
