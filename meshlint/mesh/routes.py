@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from meshlint.findings import Path
+from meshlint.mesh.host_names import service_parts
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, items, mappings, text
@@ -31,11 +32,10 @@ class Rule:
 
     @property
     def label(self) -> str:
-        """How a person finds it: `http rule 2`, counted from 1, or `http rule "checkout"`."""
+        """How a person finds it: `HTTP rule 2`, counted from 1, or `HTTP rule "checkout"`."""
         name = text(self.value, "name")
-        return (
-            f'{self.protocol} rule "{name}"' if name else f"{self.protocol} rule {self.number + 1}"
-        )
+        which = f'"{name}"' if name else self.number + 1
+        return f"{self.protocol.upper()} rule {which}"
 
     @property
     def delegates(self) -> bool:
@@ -205,3 +205,23 @@ def delegates(index: Index) -> frozenset[tuple[str, str]]:
         for rule in rules(service, "http")
         if rule.delegates
     )
+
+
+def routed_gateways(index: Index, cluster_domain: str) -> frozenset[tuple[str, str]]:
+    """Namespaces and names of the Gateways that VirtualServices name, in rules or at the top.
+
+    Beside `namespace/name` istiod takes the old form of a host, `name.namespace`.
+    """
+    found: set[tuple[str, str]] = set()
+    for service in index.of_kind(VIRTUAL_SERVICE):
+        named = gateways(service)
+        for rule in rules(service):
+            for _, match in mappings(rule.value, "match"):
+                named += [name for name in items(match, "gateways") if isinstance(name, str)]
+        for name in named:
+            namespace, slash, short = name.partition("/")
+            if slash:
+                found.add((namespace if namespace != "." else service.namespace, short))
+            elif (parts := service_parts(name, service.namespace, cluster_domain)) is not None:
+                found.add(parts)
+    return frozenset(found)
