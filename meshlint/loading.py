@@ -9,7 +9,8 @@ from pathlib import Path as FilePath
 from meshlint.documents import Document, ParsedFile, Problem, ProblemKind, has_secret, parse
 from meshlint.findings import Path, Skipped
 from meshlint.model.index import Index
-from meshlint.model.resources import Resource, make_resource
+from meshlint.model.resources import Resource, is_crd, make_resource
+from meshlint.model.values import get
 from meshlint.recognition import (
     Layout,
     Recognition,
@@ -52,6 +53,7 @@ def load(
     paths: Sequence[str],
     *,
     context: Sequence[str] = (),
+    crds: Sequence[str] = (),
     exclude: Sequence[str] = (),
     root: FilePath | None = None,
     force_exclude: bool = False,
@@ -60,21 +62,29 @@ def load(
     stdin: Callable[[], bytes] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Input:
-    """Reads files; those of `context` are not reported on unless `paths` name them too."""
+    """Reads files; those of `context` are not reported on unless `paths` name them too.
+
+    Of the files of `crds` that are in neither, the CustomResourceDefinitions are read.
+    """
     own = discover(paths, exclude=exclude, force_exclude=force_exclude, stdin=stdin, root=root)
     reported = {candidate.location for candidate in own.files if candidate.location}
     around = discover(context, exclude=exclude, root=root) if context else Discovery((), (), ())
     beside = [c for c in around.files if c.location not in reported]
+    known = reported | {candidate.location for candidate in beside}
+    defining = discover(crds, root=root) if crds else Discovery((), (), ())
+    definitions = [c for c in defining.files if c.location not in known]
+    for_definitions = {candidate.location for candidate in definitions}
 
     loaded = _Loaded(skipped=list(own.skipped))
     for problem in own.problems:
         _add_problem(loaded, problem)
-    for problem in around.problems:
+    for problem in (*around.problems, *defining.problems):
         _add_problem(loaded, problem, reported=False)
 
     # In the order of paths, whichever of them are reported on: of several objects that vie, rules
     # pick the first.
-    candidates = [(c, True) for c in own.files] + [(c, False) for c in beside]
+    candidates = [(c, True) for c in own.files]
+    candidates += [(c, False) for c in (*beside, *definitions)]
     candidates.sort(key=lambda pair: (pair[0].path, pair[0].location))
     total = len(candidates)
     texts: list[tuple[Candidate, SourceFile, bool]] = []
@@ -121,6 +131,8 @@ def load(
         for document in result.documents:
             loaded.documents += is_own
             answer_ = recognize(document.value, place)
+            if candidate.location in for_definitions:
+                answer_ = _definitions_only(document.value, answer_)
             _add(loaded, document, (), document.value, answer_, is_own=is_own)
 
     given = _single(loaded, mesh_config)
@@ -162,6 +174,17 @@ def _kustomizations(
             if isinstance(answer, SourceFile):
                 found += [(candidate.location, d.value) for d in parse(answer).documents]
     return found
+
+
+def _definitions_only(value: object, recognition: Recognition) -> Recognition:
+    """What a document is where only CustomResourceDefinitions count."""
+    members = recognition.members
+    if recognition.role == "list":
+        kept = tuple((path, member) for path, member in members if is_crd(get(value, *path)))
+        return replace(recognition, members=kept)
+    if recognition.role == "object" and is_crd(value):
+        return recognition
+    return replace(recognition, role="empty", members=())
 
 
 def _add(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
+from meshlint.model.resources import CRD
 from meshlint.schemas.kubernetes import bundle, nearest_minor
 
 if TYPE_CHECKING:
@@ -15,11 +17,18 @@ if TYPE_CHECKING:
 
 Origin = Literal["kubernetes", "custom"]
 
+_ISTIO = "istio.io"
+_GATEWAY_API = "gateway.networking.k8s.io"
+
 
 class Schemas:
-    """The schemas of one run: those of Kubernetes, and those of custom resources."""
+    """The schemas of one run: those of Kubernetes, of the Gateway API and of the definitions read.
 
-    def __init__(self, kubernetes: Version) -> None:
+    Kinds of Istio have rules of their own and none here.
+    """
+
+    def __init__(self, index: Index, kubernetes: Version) -> None:
+        self._index = index
         self._bundle = bundle(nearest_minor(kubernetes.minor))
         self._found: dict[str, tuple[Schema, Origin] | None] = {}
         self._violations: dict[Resource, Sequence[Violation]] = {}
@@ -28,12 +37,46 @@ class Schemas:
         """The schema of an object's kind and version, and whose it is; None without one."""
         kind = f"{resource.api_version}/{resource.kind}"
         if kind not in self._found:
-            self._found[kind] = self._find(kind)
+            self._found[kind] = self._find(resource.group, kind)
         return self._found[kind]
 
-    def _find(self, kind: str) -> tuple[Schema, Origin] | None:
-        schema = self._bundle.schema(kind)
-        return (schema, "kubernetes") if schema is not None else None
+    def _find(self, group: str, kind: str) -> tuple[Schema, Origin] | None:
+        built_in = self._bundle.schema(kind)
+        if built_in is not None:
+            return built_in, "kubernetes"
+        if group == _ISTIO or group.endswith(f".{_ISTIO}"):
+            return None
+        found = None
+        if group == _GATEWAY_API:
+            from meshlint.schemas.gateway_api import gateway_api_schema
+
+            found = gateway_api_schema(kind, self._metadata)
+        elif kind in self._defined:
+            from meshlint.schemas.custom import custom_schema
+
+            schema, keeps = self._defined[kind]
+            found = custom_schema(schema, keeps, self._metadata)
+        return (found, "custom") if found is not None else None
+
+    @cached_property
+    def _defined(self) -> Mapping[str, tuple[Mapping[str, Any], bool]]:
+        from meshlint.schemas.custom import definitions
+
+        return {
+            kind: (schema, keeps)
+            for resource in self._index.of_kind(CRD)
+            for kind, schema, keeps in definitions(resource.value)
+        }
+
+    @cached_property
+    def _metadata(self) -> Mapping[str, Any]:
+        return self._bundle.definition("meta.v1.ObjectMeta")
+
+    def knows_group(self, group: str) -> bool:
+        """Whether the kinds of a group are known: those of Kubernetes, Istio, the Gateway API."""
+        if group in ("", _ISTIO, _GATEWAY_API) or group.endswith(f".{_ISTIO}"):
+            return True
+        return any(kind.startswith(f"{group}/") for kind in self._bundle.kinds)
 
     def violations(self, resource: Resource) -> Sequence[Violation]:
         """How an object violates its schema; nothing where it has none."""

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from meshlint.mesh.hosts import Hosts
     from meshlint.mesh.ingresses import RouteTable
     from meshlint.mesh.injection import Injection, Injector
+    from meshlint.mesh.istio_api import IstioApi
     from meshlint.mesh.kustomize import Kustomizations
     from meshlint.mesh.monitoring import Monitoring
     from meshlint.mesh.network_policies import NetworkPolicies
     from meshlint.mesh.pods import Pods
+    from meshlint.mesh.presence import Presence
     from meshlint.mesh.provenance import Sourced
     from meshlint.mesh.proxy import EffectiveProxy, Proxies
     from meshlint.mesh.route_timeouts import RouteTimeout
@@ -183,6 +185,13 @@ class World:
         return NetworkPolicies(self)
 
     @cached_property
+    def presence(self) -> Presence:
+        """What stands beside what in the input."""
+        from meshlint.mesh.presence import Presence
+
+        return Presence(self)
+
+    @cached_property
     def ingress_routes(self) -> RouteTable:
         """Routes of Ingresses by what requests they are for."""
         from meshlint.mesh.ingresses import routes_by_request
@@ -233,7 +242,7 @@ class World:
         """What the API server demands of an object's fields."""
         from meshlint.mesh.schemas import Schemas
 
-        return Schemas(self.kubernetes_version)
+        return Schemas(self.index, self.kubernetes_version)
 
     @cached_property
     def routing(self) -> Routing:
@@ -255,6 +264,13 @@ class World:
         from meshlint.mesh.routes import routed_gateways
 
         return routed_gateways(self.index, self.cluster_domain)
+
+    @cached_property
+    def istio_api(self) -> IstioApi:
+        """What the schemas of Istio make of its objects and of MeshConfig."""
+        from meshlint.mesh.istio_api import IstioApi
+
+        return IstioApi(self)
 
     @cached_property
     def route_timeouts(self) -> Mapping[tuple[str, str], RouteTimeout]:

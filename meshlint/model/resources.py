@@ -53,6 +53,9 @@ CLUSTER_SCOPED = frozenset(
 """Built-in and mesh kinds that have no namespace."""
 
 
+CRD = "apiextensions.k8s.io/CustomResourceDefinition"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Resource:
     """One Kubernetes object of the input.
@@ -104,6 +107,12 @@ class Resource:
         return ResourceRef(
             self.api_version, self.kind, text(self.value, "metadata", "namespace"), self.name
         )
+
+
+def is_crd(value: Any) -> bool:
+    """Whether a value is a CustomResourceDefinition."""
+    group, _, _ = text(value, "apiVersion").rpartition("/")
+    return f"{group}/{text(value, 'kind')}" == CRD
 
 
 def make_resource(

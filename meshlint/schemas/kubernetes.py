@@ -44,10 +44,11 @@ class Bundle:
             return None
         found = self._schemas.get(kind)
         if found is None:
-            found = self._schemas[kind] = Schema(self._with_references(name))
+            found = self._schemas[kind] = Schema(self.definition(name))
         return found
 
-    def _with_references(self, name: str) -> dict[str, Any]:
+    def definition(self, name: str) -> dict[str, Any]:
+        """The schema of a definition (`meta.v1.ObjectMeta`) with all that it refers to."""
         import json
 
         reached: set[str] = set()

@@ -353,6 +353,11 @@ def _chosen(violations: Iterable[Violation]) -> Iterator[Violation]:
         known = best.get(violation.path)
         if known is None or _RANK[violation.kind] < _RANK[known.kind]:
             best[violation.path] = violation
+    # A required field that was misspelt is not missing as well.
+    for violation in list(best.values()):
+        meant = (*violation.path[:-1], violation.nearest)
+        if violation.nearest and meant in best and best[meant].kind == "missing-field":
+            del best[meant]
     yield from (best[path] for path in sorted(best, key=lambda path: [*map(_sort_key, path)]))
 
 
