@@ -104,6 +104,12 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Read this as well, without reporting on it. Repeatable.",
             ),
             click.option(
+                "--crds",
+                multiple=True,
+                metavar="PATH",
+                help="Judge custom resources by the CustomResourceDefinitions here. Repeatable.",
+            ),
+            click.option(
                 "--exclude",
                 multiple=True,
                 metavar="PATTERN",
@@ -346,6 +352,7 @@ def _request(
         rules=enabled,
         settings=_settings(config, options),
         context=context,
+        crds=[*options["crds"], *(_from_here(config.directory / path) for path in config.crds)],
         exclude=(*config.exclude, *options["exclude"]),
         root=config.directory,
         force_exclude=options.get("force_exclude", False),

@@ -32,6 +32,7 @@ class Config:
     """Paths in the file are relative to this."""
     include: tuple[str, ...] = ()
     context: tuple[str, ...] = ()
+    crds: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     profile: str | None = None
     select: tuple[str, ...] = ()
@@ -144,6 +145,7 @@ def _config(directory: Path, document: Document) -> Config:
         directory=directory,
         include=tuple(value.get("include", ())),
         context=tuple(value.get("context", ())),
+        crds=tuple(value.get("crds", ())),
         exclude=tuple(value.get("exclude", ())),
         profile=value.get("profile"),
         select=tuple(value.get("select", ())),

@@ -27,6 +27,8 @@ class Request:
     settings: Settings = field(default_factory=Settings)
     context: Sequence[str] = ()
     """Paths that are read as well, but not reported on."""
+    crds: Sequence[str] = ()
+    """Paths of which only the CustomResourceDefinitions are read."""
     exclude: Sequence[str] = ()
     """Patterns as in .gitignore, relative to `root`."""
     root: Path | None = None
@@ -118,6 +120,7 @@ def load_input(request: Request) -> Input:
     return load(
         request.paths,
         context=request.context,
+        crds=request.crds,
         exclude=request.exclude,
         root=request.root,
         force_exclude=request.force_exclude,
