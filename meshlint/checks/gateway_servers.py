@@ -89,10 +89,10 @@ def _port_faults(path: Path, server: Mapping[str, Any], number: int) -> Iterator
     elif opened is not None and not is_port(opened):
         yield Hit((*where, "number"), {"port": opened}, message="number-range")
     if port.get("name") in (None, ""):
-        yield Hit((*where, "name"), {"port": opened or "?"}, message="port-name", on_key=True)
+        yield Hit((*where, "name"), message="port-name", on_key=True)
     spoken = port.get("protocol")
     if spoken in (None, ""):
-        yield Hit((*where, "protocol"), {"port": opened or "?"}, message="protocol", on_key=True)
+        yield Hit((*where, "protocol"), message="protocol", on_key=True)
     elif isinstance(spoken, str) and not protocol(spoken) and not is_templated(spoken):
         yield Hit((*where, "protocol"), {"protocol": spoken}, message="protocol-unknown")
     if (integer(port, "targetPort") or 0) > 0:

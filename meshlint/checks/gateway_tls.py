@@ -101,10 +101,10 @@ def credential_faults(path: Path, tls: Mapping[str, Any]) -> Iterator[Hit]:
 
 
 def _missing_parts(path: Path, tls: Mapping[str, Any], mode: str) -> Iterator[Hit]:
-    given = [
+    pairs: list[tuple[Path, Mapping[str, Any]]] = [
         ((*path, "tlsCertificates", at), pair) for at, pair in mappings(tls, "tlsCertificates")
     ]
-    for where, pair in given or [(path, tls)]:
+    for where, pair in pairs or [(path, tls)]:
         for field in _PAIR:
             if pair.get(field) in (None, ""):
                 yield Hit((*where, field), {"mode": mode, "field": field}, on_key=True)
