@@ -1,0 +1,65 @@
+"""Objects of the Kubernetes Gateway API: listeners that collide, routes without an end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from meshlint.findings import Hit, Path, Related
+from meshlint.mesh.world import World
+from meshlint.model.durations import seconds
+from meshlint.model.resources import Resource
+from meshlint.model.values import integer, items, mappings, text
+
+# Listeners of one class on one port share a socket and are told apart by their hostname, if the
+# protocol has one.
+_CLASSES = {"HTTP": "HTTP", "HTTPS": "TLS", "TLS": "TLS", "TCP": "TCP", "UDP": "UDP"}
+_WITH_HOSTNAME = ("HTTP", "TLS")
+
+
+def listener_conflict(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Listeners that nothing tells apart."""
+    seen: dict[tuple[int, str, str], tuple[Path, str]] = {}
+    for number, listener in mappings(subject.spec, "listeners"):
+        port = integer(listener, "port")
+        protocol = _CLASSES.get(text(listener, "protocol"))
+        if port is None or protocol is None:
+            continue
+        hostname = text(listener, "hostname").lower() if protocol in _WITH_HOSTNAME else ""
+        path = (*subject.path, "spec", "listeners", number)
+        name = text(listener, "name")
+        other = seen.setdefault((port, protocol, hostname), (path, name))
+        if other[0] == path:
+            continue
+        related = (Related(subject.document, (*other[0], "name"), "the other listener"),)
+        args = {
+            "name": name,
+            "other": other[1],
+            "port": port,
+            "protocol": text(listener, "protocol"),
+            "host": hostname or "every host",
+        }
+        yield Hit((*path, "hostname" if hostname else "port"), args, related)
+
+
+def timeout_missing(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Rules of a route whose requests may take forever."""
+    for number, rule in mappings(subject.spec, "rules"):
+        if not items(rule, "backendRefs"):
+            continue
+        limits = {
+            field: text(rule, "timeouts", field)
+            for field in ("request", "backendRequest")
+            if text(rule, "timeouts", field)
+        }
+        if any(seconds(limit) != 0 for limit in limits.values()):
+            continue
+        path = (*subject.path, "spec", "rules", number)
+        backends = dict.fromkeys(text(ref, "name") for _, ref in mappings(rule, "backendRefs"))
+        args = {"backends": ", ".join(name for name in backends if name)}
+        if limits:
+            field, value = next(iter(limits.items()))
+            args |= {"field": field, "value": value}
+            yield Hit((*path, "timeouts", field), args, message="zero")
+        else:
+            yield Hit((*path, "backendRefs"), args, on_key=True)
