@@ -96,7 +96,7 @@ def throughput(corpus: Path) -> None:
     from ruamel.yaml.error import YAMLError
 
     from meshlint.documents import parse
-    from meshlint.engine import enable
+    from meshlint.enablement import enable
     from meshlint.lint import Request, lint
     from meshlint.ruleset import load_builtin
     from meshlint.sources import discover, read

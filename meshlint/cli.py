@@ -14,8 +14,17 @@ import click
 
 from meshlint import __version__
 from meshlint.config import Config, ConfigError, check_rule_settings, find_config, load_config
-from meshlint.engine import INTERNAL_ERROR, EnabledRule, enable
+from meshlint.enablement import EnabledRule, Overrides, enable
+from meshlint.engine import INTERNAL_ERROR
 from meshlint.findings import SEVERITIES, RuleInfo
+from meshlint.history import (
+    DEFAULT_BASELINE,
+    BaselineError,
+    RevisionError,
+    without_baseline,
+    without_revision,
+    write_baseline,
+)
 from meshlint.lint import Request, Result, build_world, lint, load_input
 from meshlint.mesh.settings import HelmValues, Settings
 from meshlint.mesh.versions import Version, parse_version
@@ -27,6 +36,7 @@ from meshlint.ruleset import (
     SelectionError,
     load_builtin,
     load_directory,
+    named_rules,
     select,
     suggestion,
 )
@@ -163,6 +173,22 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--fail-on", metavar="SEVERITY", help="error, warning (default), info, never.")
 @click.option(
+    "--baseline",
+    "baseline",
+    metavar="FILE",
+    help="Do not report the findings in this file, which --write-baseline made.",
+)
+@click.option(
+    "--write-baseline",
+    is_flag=True,
+    help=f"Write all findings to the baseline (default: {DEFAULT_BASELINE}) and accept them.",
+)
+@click.option(
+    "--since",
+    metavar="REVISION",
+    help="Report only what this git revision does not have, such as origin/main.",
+)
+@click.option(
     "--force-exclude", is_flag=True, help="Exclude files that are named on the command line too."
 )
 @click.option(
@@ -190,8 +216,10 @@ def check(**options: Any) -> None:
     if fail_on not in _THRESHOLDS:
         raise _UsageError(_unknown("severity", fail_on, _THRESHOLDS))
     rules = _all_rules(options["rule_dirs"])
-    enabled = _enabled_rules(config, options, rules)
-    result = lint(_request(config, options, enabled, rules))
+    enabled, overrides = _enabled_rules(config, options, rules)
+    request = replace(_request(config, options, enabled), overrides=overrides, known_rules=rules)
+    result = lint(request)
+    result = _without_known(config, options, request, result)
     for reason in result.bad_paths:
         click.echo(f"error: {reason}", err=True)
     _write_reports(result, enabled, formats, options)
@@ -207,6 +235,29 @@ def check(**options: Any) -> None:
             "error: nothing was linted: the input holds no Kubernetes or Istio object", err=True
         )
         raise SystemExit(EXIT_NOTHING)
+
+
+def _without_known(
+    config: Config,
+    options: dict[str, Any],
+    request: Request,
+    result: Result,
+) -> Result:
+    """The result without findings of the baseline and of the revision that is compared with."""
+    path = config.directory / config.baseline if config.baseline else None
+    path = Path(options["baseline"]) if options["baseline"] else path
+    try:
+        if options["write_baseline"]:
+            path = path or config.directory / DEFAULT_BASELINE
+            result, count = write_baseline(result, path)
+            click.echo(f"wrote {count:,} findings to {_from_here(path)}", err=True)
+        elif path is not None:
+            result = without_baseline(request, result, path)
+        if options["since"]:
+            result = without_revision(request, result, options["since"])
+    except (BaselineError, RevisionError) as error:
+        raise _UsageError(str(error)) from None
+    return result
 
 
 def _fails(report: Report, fail_on: str) -> bool:
@@ -309,7 +360,7 @@ def _all_rules(directories: Sequence[str]) -> tuple[Rule, ...]:
 
 def _enabled_rules(
     config: Config, options: dict[str, Any], rules: Sequence[Rule]
-) -> tuple[EnabledRule, ...]:
+) -> tuple[tuple[EnabledRule, ...], Overrides]:
     profile = options["profile"] or config.profile or "production"
     if profile not in PROFILES:
         raise _UsageError(_unknown("profile", profile, PROFILES))
@@ -321,24 +372,25 @@ def _enabled_rules(
             (*config.select, *options["select"]),
             (*config.ignore, *options["ignore"]),
         )
+        overrides = Overrides(config.overrides, rules)
     except (ConfigError, SelectionError) as error:
         raise _UsageError(str(error)) from None
     enabled = []
-    for rule in chosen:
-        entry = config.rules.get(rule.id, {})
-        enabled.append(enable(rule, entry.get("severity"), entry.get("params")))
-    return tuple(enabled)
+    # What the command line leaves out runs nowhere, whatever an override says.
+    unwanted = named_rules(rules, options["ignore"])
+    somewhere = ({rule.id for rule in chosen} | overrides.selected) - unwanted
+    for rule in rules:
+        if rule.id in somewhere:
+            entry = config.rules.get(rule.id, {})
+            made = enable(rule, entry.get("severity"), entry.get("params"))
+            enabled.append(replace(made, everywhere=rule in chosen))
+    return tuple(enabled), overrides
 
 
 # ------------------------------------------------------------------------------------ run
 
 
-def _request(
-    config: Config,
-    options: dict[str, Any],
-    enabled: tuple[EnabledRule, ...],
-    known_rules: Sequence[Rule] = (),
-) -> Request:
+def _request(config: Config, options: dict[str, Any], enabled: tuple[EnabledRule, ...]) -> Request:
     configured = [_from_here(config.directory / path) for path in config.include] or ["."]
     context = [
         *options["context"],
@@ -357,7 +409,6 @@ def _request(
         root=config.directory,
         force_exclude=options.get("force_exclude", False),
         waivers=config.waivers,
-        known_rules=known_rules,
         mesh_config=options["mesh_config"],
         mesh_networks=options["mesh_networks"],
         stdin=sys.stdin.buffer.read,

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from meshlint.documents import Document, parse
+from meshlint.enablement import Override
+from meshlint.findings import Path as Steps
 from meshlint.mesh.settings import HelmValues, Settings
 from meshlint.mesh.versions import NEWEST_KUBERNETES, Version, parse_version
 from meshlint.ruleset import Rule, suggestion
@@ -40,7 +42,9 @@ class Config:
     fail_on: str | None = None
     rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
+    overrides: tuple[Override, ...] = ()
     waivers: tuple[Waiver, ...] = ()
+    baseline: str | None = None
     document: Document | None = None
 
 
@@ -151,8 +155,20 @@ def _config(directory: Path, document: Document) -> Config:
         select=tuple(value.get("select", ())),
         ignore=tuple(value.get("ignore", ())),
         fail_on=value.get("fail-on"),
-        rules=value.get("rules", {}),
+        rules=_sized(value, value.get("rules", {})),
         settings=settings,
+        overrides=tuple(
+            Override(
+                directory=str(directory),
+                paths=tuple(entry.get("paths", ())),
+                namespaces=tuple(entry.get("namespaces", ())),
+                select=tuple(entry.get("select", ())),
+                ignore=tuple(entry.get("ignore", ())),
+                rules=entry.get("rules", {}),
+            )
+            for entry in value.get("overrides", ())
+        ),
+        baseline=value.get("baseline"),
         waivers=tuple(_waivers(directory, document)),
         document=document,
     )
@@ -199,25 +215,78 @@ def _version(document: Document, key: str) -> Version | None:
     return version
 
 
+# Parameters of rules that a figure of `sizing` is the default of.
+_SIZING = {
+    "cpu-per-1000rps": "cpu_per_1000rps",
+    "memory-per-1000rps": "memory_per_1000rps",
+    "base-memory": "base_memory",
+}
+
+
+def _sized(value: Mapping[str, Any], rules: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings by rule, with the figures that a team has measured as parameters."""
+    figures = value.get("sizing", {})
+    if not figures:
+        return rules
+    sized = dict(rules)
+    for key, param in _SIZING.items():
+        if key in figures:
+            for name in SIZED_RULES[param]:
+                entry = dict(sized.get(name, {}))
+                entry["params"] = {param: figures[key], **entry.get("params", {})}
+                sized[name] = entry
+    return sized
+
+
+SIZED_RULES: Mapping[str, tuple[str, ...]] = {
+    "cpu_per_1000rps": (
+        "proxy-cpu-request-below-load",
+        "proxy-cpu-limit-below-load",
+        "proxy-workers-below-load",
+    ),
+    "memory_per_1000rps": ("proxy-memory-limit-below-load",),
+    "base_memory": ("proxy-memory-limit-below-load",),
+}
+"""Rules that take a measured figure, by the name of their parameter."""
+
+
 def check_rule_settings(config: Config, rules: Mapping[str, Rule]) -> None:
-    """Raises `ConfigError` when `rules:` names a rule or a parameter that does not exist."""
-    if not config.rules:
-        return
+    """Raises `ConfigError` when a rule or a parameter in the configuration does not exist."""
     document = config.document
-    assert document is not None
+    if document is None:
+        return
+    _check_rules(document, ("rules",), document.value.get("rules", {}), rules)
+    categories = {rule.category for rule in rules.values()}
+    for at, override in enumerate(config.overrides):
+        _check_rules(document, ("overrides", at, "rules"), override.rules, rules)
+        for key, names in (("select", override.select), ("ignore", override.ignore)):
+            for number, name in enumerate(names):
+                if name not in rules and name not in categories:
+                    span = document.span_of(("overrides", at, key, number)) or document.span
+                    raise ConfigError(
+                        f"{_at(document.file, span.start)}: overrides: there is no rule or"
+                        f" category {name!r}{suggestion(name, {*rules, *categories})}"
+                    )
+
+
+def _check_rules(
+    document: Document, home: Steps, entries: Mapping[str, Any], rules: Mapping[str, Rule]
+) -> None:
+    if not entries:
+        return
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
-    for name, entry in config.rules.items():
+    for name, entry in entries.items():
         rule = rules.get(name)
         if rule is None:
-            span = document.key_span(("rules", name)) or document.span
+            span = document.key_span((*home, name)) or document.span
             raise ConfigError(
                 f"{_at(document.file, span.start)}: rules: there is no rule"
                 f" {name!r}{suggestion(name, rules)}"
             )
         for key, value in entry.get("params", {}).items():
-            path = ("rules", name, "params", key)
+            path = (*home, name, "params", key)
             if key not in rule.params:
                 span = document.key_span(path) or document.span
                 raise ConfigError(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from meshlint.documents import Document, ParsedFile
+from meshlint.enablement import NO_OVERRIDES, EnabledRule, Overrides
 from meshlint.findings import (
     SEVERITIES,
     Assumption,
@@ -21,7 +22,6 @@ from meshlint.findings import (
     Readiness,
     Related,
     ResourceRef,
-    Severity,
     Suppressed,
     TextHit,
     printable,
@@ -32,21 +32,12 @@ from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, text
 from meshlint.model.workloads import Workload
-from meshlint.ruleset import Rule, format_message
+from meshlint.ruleset import format_message
 from meshlint.suppressions import NONE, Suppression, Suppressions
 from meshlint.text import SourceFile, Span
 
 INTERNAL_ERROR = "internal-error"
 """Rule id of a finding about a check that crashed."""
-
-
-@dataclass(frozen=True, slots=True)
-class EnabledRule:
-    """A rule with what the configuration makes of it."""
-
-    rule: Rule
-    severity: Severity
-    params: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +52,16 @@ class Outcome:
     """Tracebacks of checks that crashed, for `-v`."""
 
 
-def enable(
-    rule: Rule, severity: Severity | None = None, params: Mapping[str, Any] | None = None
-) -> EnabledRule:
-    """A rule with its defaults, unless the configuration says otherwise."""
-    return EnabledRule(rule, severity or rule.severity, {**rule.defaults, **(params or {})})
-
-
-def reporting(rules: Sequence[EnabledRule]) -> Callable[[str, Any, World], Iterable[Any]]:
+def reporting(
+    rules: Sequence[EnabledRule], overrides: Overrides = NO_OVERRIDES
+) -> Callable[[str, Any, World], Iterable[Any]]:
     """Answers, for `World`, what an enabled rule reports of a subject."""
     table = {enabled.rule.id: enabled for enabled in rules}
 
     def hits(rule_id: str, subject: Any, world: World) -> Iterable[Any]:
         enabled = table.get(rule_id)
+        if enabled is not None and overrides:
+            enabled = _effective(overrides, enabled, subject)
         if enabled is None:
             return ()
         concern = enabled.rule.concern
@@ -88,6 +76,7 @@ def reporting(rules: Sequence[EnabledRule]) -> Callable[[str, Any, World], Itera
 class _Run:
     world: World
     suppressions: Suppressions = NONE
+    overrides: Overrides = NO_OVERRIDES
     findings: list[tuple[tuple[Any, ...], Finding]] = field(default_factory=list)
     suppressed: list[tuple[tuple[Any, ...], Suppressed]] = field(default_factory=list)
     used: set[tuple[int, str]] = field(default_factory=set)
@@ -98,9 +87,14 @@ class _Run:
     assumptions: dict[str, Assumption] = field(default_factory=dict)
 
 
-def run(world: World, rules: Sequence[EnabledRule], suppressions: Suppressions = NONE) -> Outcome:
+def run(
+    world: World,
+    rules: Sequence[EnabledRule],
+    suppressions: Suppressions = NONE,
+    overrides: Overrides = NO_OVERRIDES,
+) -> Outcome:
     """Runs every rule on all its subjects. Deterministic; a crash in a check is a finding."""
-    state = _Run(world, suppressions)
+    state = _Run(world, suppressions, overrides)
     unmet: set[str] = set()
     about_suppressions = []
     for enabled in rules:
@@ -151,6 +145,11 @@ def _subjects(state: _Run, enabled: EnabledRule, role: str) -> Sequence[Any]:
 
 
 def _check(state: _Run, enabled: EnabledRule, subject: Any) -> None:
+    if state.overrides:
+        effective = _effective(state.overrides, enabled, subject)
+        if effective is None:
+            return
+        enabled = effective
     resource = _resource(subject)
     reported = resource.reported if resource is not None else _file_reported(state.world, subject)
     try:
@@ -167,6 +166,18 @@ def _check(state: _Run, enabled: EnabledRule, subject: Any) -> None:
                 state.suppressed.append((key, Suppressed(finding, by.origin, by.reason, by.owner)))
     except Exception as error:  # noqa: BLE001 - see above
         _crash(state, enabled, subject, error)
+
+
+def _effective(overrides: Overrides, enabled: EnabledRule, subject: Any) -> EnabledRule | None:
+    if isinstance(subject, ParsedFile):
+        return overrides.effective(enabled, subject.file.path, "")
+    document = _document(subject)
+    resource = _resource(subject)
+    namespace = getattr(subject, "namespace", "") if resource is None else resource.namespace
+    if resource is not None and resource.group_kind == "core/Namespace":
+        namespace = resource.name
+    path = document.file.path if document is not None else ""
+    return overrides.effective(enabled, path, namespace if isinstance(namespace, str) else "")
 
 
 _SUPPRESSION_ROLES = frozenset({"suppression", "unused-suppression"})
@@ -279,7 +290,13 @@ def _finding(
     message = printable(format_message(template, {k: _show(v) for k, v in hit.args.items()}))
     digest = hashlib.sha256(repr((rule.id, *identity)).encode("utf-8", "surrogatepass"))
     finding = Finding(
-        rule.id, enabled.severity, message, location, related, digest.hexdigest()[:32]
+        rule.id,
+        enabled.severity,
+        message,
+        location,
+        related,
+        digest.hexdigest()[:32],
+        about_run=isinstance(subject, ParsedFile),
     )
     return _sort_key(finding), finding
 
@@ -410,7 +427,9 @@ def _crash(state: _Run, enabled: EnabledRule, subject: Any, error: Exception) ->
         file = file or (files[0].file if files else SourceFile("<input>", ""))
         location = Location(file, Span(0, min(1, len(file.text))))
     digest = hashlib.sha256(repr((INTERNAL_ERROR, rule, str(location.resource))).encode())
-    finding = Finding(INTERNAL_ERROR, "error", message, location, (), digest.hexdigest()[:32])
+    finding = Finding(
+        INTERNAL_ERROR, "error", message, location, (), digest.hexdigest()[:32], about_run=True
+    )
     state.findings.append((_sort_key(finding), finding))
 
 
@@ -430,6 +449,8 @@ def _readiness(run_: _Run, rules: Sequence[EnabledRule], unmet: set[str]) -> Ite
             continue
         for role in rule.subjects:
             for subject in world.subjects(role):
+                if run_.overrides and _effective(run_.overrides, enabled, subject) is None:
+                    continue
                 state: ItemState = "passed"
                 if rule.id in unmet:
                     state = "not-checked"

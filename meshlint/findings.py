@@ -107,6 +107,8 @@ class Finding:
     location: Location
     related: tuple[Location, ...] = ()
     fingerprint: str = ""
+    about_run: bool = False
+    """It says that something could not be linted: a file does not parse, a check crashed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ class Suppressed:
     """A violation that is not reported, because somebody has decided so."""
 
     finding: Finding
-    by: Literal["comment", "annotation", "configuration", "other tool"]
+    by: Literal["comment", "annotation", "configuration", "other tool", "baseline", "revision"]
     reason: str = ""
     owner: str = ""
 
@@ -184,11 +186,21 @@ class RuleInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """A finding of a baseline that the run has no more."""
+
+    rule: str
+    file: str
+    resource: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything one run has to say."""
 
     findings: tuple[Finding, ...] = ()
     suppressed: tuple[Suppressed, ...] = ()
+    gone: tuple[Gone, ...] = ()
     readiness: tuple[Readiness, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     assumptions: tuple[Assumption, ...] = ()

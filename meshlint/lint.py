@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from meshlint.engine import EnabledRule, reporting
+from meshlint.enablement import NO_OVERRIDES, EnabledRule, Overrides
+from meshlint.engine import reporting
 from meshlint.engine import run as run_rules
 from meshlint.findings import Report, Skipped
 from meshlint.loading import Input, load
@@ -35,6 +36,7 @@ class Request:
     """Directory that `exclude` is relative to; the working directory when it is None."""
     force_exclude: bool = False
     """Whether `exclude` holds for files that are named in `paths` too."""
+    overrides: Overrides = NO_OVERRIDES
     waivers: Sequence[Waiver] = ()
     known_rules: Sequence[Rule] = ()
     """Every rule that a suppression may name, the enabled ones and the others."""
@@ -64,9 +66,9 @@ def lint(request: Request) -> Result:
     gc.disable()
     try:
         loaded = load_input(request)
-        world = build_world(loaded, request.settings, request.rules)
+        world = build_world(loaded, request.settings, request.rules, request.overrides)
         suppressions = read_suppressions(world.index, request.known_rules, request.waivers)
-        outcome = run_rules(world, request.rules, suppressions)
+        outcome = run_rules(world, request.rules, suppressions, request.overrides)
     finally:
         if collecting:
             gc.enable()
@@ -131,6 +133,11 @@ def load_input(request: Request) -> Input:
     )
 
 
-def build_world(loaded: Input, settings: Settings, rules: Sequence[EnabledRule] = ()) -> World:
+def build_world(
+    loaded: Input,
+    settings: Settings,
+    rules: Sequence[EnabledRule] = (),
+    overrides: Overrides = NO_OVERRIDES,
+) -> World:
     """The world that checks look at."""
-    return World(loaded.index, settings, reporting(rules))
+    return World(loaded.index, settings, reporting(rules, overrides))

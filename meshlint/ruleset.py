@@ -290,8 +290,8 @@ def select(
 
     Names are rule ids or categories. Raises `SelectionError`.
     """
-    wanted = _named(rules, chosen)
-    unwanted = _named(rules, ignored)
+    wanted = named_rules(rules, chosen)
+    unwanted = named_rules(rules, ignored)
     return tuple(
         rule
         for rule in rules
@@ -300,7 +300,8 @@ def select(
     )
 
 
-def _named(rules: Sequence[Rule], names: Sequence[str]) -> set[str]:
+def named_rules(rules: Sequence[Rule], names: Sequence[str]) -> set[str]:
+    """Ids of the rules that names of rules and categories stand for. Raises `SelectionError`."""
     found: set[str] = set()
     ids = {rule.id for rule in rules}
     categories = {rule.category for rule in rules}

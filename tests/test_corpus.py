@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from meshlint.engine import INTERNAL_ERROR, enable
+from meshlint.enablement import enable
+from meshlint.engine import INTERNAL_ERROR
 from meshlint.lint import Request, Result, lint
 from meshlint.ruleset import load_builtin
 from meshlint.sources import discover

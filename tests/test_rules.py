@@ -14,7 +14,7 @@ import pytest
 
 from meshlint import __version__
 from meshlint.config import Config, load_config
-from meshlint.engine import enable
+from meshlint.enablement import enable
 from meshlint.findings import Report, RuleInfo
 from meshlint.lint import Request, lint
 from meshlint.reporters.context import ReportContext

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from meshlint import docgen, scaffold
-from meshlint.engine import enable
+from meshlint.enablement import enable
 from meshlint.lint import Request, lint
 from meshlint.ruleset import RuleError, compile_rules, load_builtin, load_directory
 

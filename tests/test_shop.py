@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 from meshlint.documents import parse
-from meshlint.engine import enable
+from meshlint.enablement import enable
 from meshlint.findings import Report
 from meshlint.lint import Request, lint
 from meshlint.mesh.settings import Settings

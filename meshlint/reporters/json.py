@@ -62,6 +62,10 @@ def render(report: Report, context: ReportContext) -> str:
             }
             for entry in report.suppressed
         ],
+        "gone": [
+            {"rule": entry.rule, "file": entry.file, "resource": entry.resource}
+            for entry in report.gone
+        ],
         "assumptions": [
             {"concern": entry.concern, "complete": entry.complete, "reason": entry.reason}
             for entry in report.assumptions

@@ -22,7 +22,7 @@ from meshlint.reporters.terminal import (
 )
 
 if TYPE_CHECKING:
-    from meshlint.findings import Assumption, ItemState, Readiness, Report, Skipped, Suppressed
+    from meshlint.findings import Assumption, Gone, ItemState, Readiness, Report, Skipped, Suppressed
     from meshlint.reporters.context import ReportContext
 
 _MAX_SUBJECTS = 10
@@ -43,12 +43,14 @@ def summary_lines(report: Report, context: ReportContext) -> list[str]:
         *(
             [
                 _suppressed(report.suppressed, context.color, width),
+                _gone(report.gone, context.color, width),
                 _skipped(report.skipped, context.color),
                 _assumed(report.assumptions, context, width),
             ]
             if verbose
             else [
                 _suppressed_in_short(report.suppressed, width)
+                + _gone_in_short(report.gone, width)
                 + _skipped_in_short(report.skipped, width)
                 + _assumed_in_short(report, width)
             ]
@@ -245,6 +247,24 @@ def _suppressed(suppressed: Sequence[Suppressed], color: bool, width: int) -> li
         lines += _indented(2, wrap(said, width - 2, indent=2))
         lines.append(paint(f"    {visible(location.file.path)}:{at.line}:{at.column}", DIM, color))
     return [paint(f"Suppressed ({len(suppressed)})", BOLD, color), *lines] if lines else []
+
+
+def _gone_in_short(gone: Sequence[Gone], width: int) -> list[str]:
+    if not gone:
+        return []
+    what = _count(len(gone), "finding")
+    said = f"Gone since the baseline: {what}; --write-baseline forgets them, -v lists them"
+    return wrap(said, width, indent=2)
+
+
+def _gone(gone: Sequence[Gone], color: bool, width: int) -> list[str]:
+    lines = []
+    for entry in gone:
+        said = f"{entry.rule} of {one_line(entry.resource)}" if entry.resource else entry.rule
+        lines += _indented(2, wrap(said, width - 2, indent=2))
+        lines.append(paint(f"    {visible(entry.file)}", DIM, color))
+    title = f"Gone since the baseline ({len(gone)})"
+    return [paint(title, BOLD, color), *lines] if lines else []
 
 
 def _skipped_in_short(skipped: Sequence[Skipped], width: int) -> list[str]:
