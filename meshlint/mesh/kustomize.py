@@ -5,13 +5,14 @@ from __future__ import annotations
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import Any
 
 from meshlint.documents import Document, parse
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
-from meshlint.model.values import get, items, mappings, text
+from meshlint.model.values import get, items, mapping, mappings, string_map, text
 from meshlint.model.workloads import Workload
 from meshlint.sources import KUSTOMIZATION_NAMES
 from meshlint.text import SourceFile
@@ -90,6 +91,10 @@ class Kustomizations:
     def _folders(self) -> frozenset[str]:
         return frozenset(posixpath.dirname(document.file.path) for document in self.documents)
 
+    def beside(self, files: AbstractSet[str]) -> frozenset[str]:
+        """Files that are listed together with one of these."""
+        return frozenset(path for listed in self._listed if listed & files for path in listed)
+
     # ----------------------------------------------------------------------------------- names
 
     def applied(self, group_kind: str) -> frozenset[tuple[str, str]]:
@@ -132,6 +137,33 @@ class Kustomizations:
             for path in listed:
                 table[path].append(document)
         return table
+
+    # ------------------------------------------------------------------------- labels and ports
+
+    @cached_property
+    def added_labels(self) -> frozenset[tuple[str, str]]:
+        """Keys and values of the labels that kustomizations give to objects."""
+        return frozenset(
+            pair
+            for document in self.documents
+            for labels in (
+                mapping(document.value, "commonLabels"),
+                *(mapping(entry, "pairs") for _, entry in mappings(document.value, "labels")),
+            )
+            for pair in string_map(labels).items()
+        )
+
+    @cached_property
+    def patched_ports(self) -> frozenset[int | str]:
+        """Numbers and names of the container ports that patches add to pods."""
+        return frozenset(
+            port
+            for document in self.documents
+            for field in _PATCH_FIELDS
+            for entry in items(document.value, field)
+            for patch in self._patches(document, entry)
+            for port in _ports(patch)
+        )
 
     # -------------------------------------------------------------------------------- replicas
 
@@ -192,6 +224,18 @@ class Kustomizations:
         return {
             posixpath.normpath(file.file.path): tuple(file.documents) for file in self._index.files
         }
+
+
+def _ports(patch: Any) -> Iterator[int | str]:
+    """Ports of containers that a patch of either form sets."""
+    steps = [get(step, "value") for step in patch] if isinstance(patch, list) else [patch]
+    for value in steps:
+        containers = items(value, "spec", "template", "spec", "containers") or [value]
+        for container in containers if not isinstance(value, list) else value:
+            for port in (container, *items(container, "ports")):
+                for key in ("name", "containerPort"):
+                    if "containerPort" in mapping(port) and isinstance(port.get(key), int | str):
+                        yield port[key]
 
 
 def _resolve(document: Document, entry: str) -> str:

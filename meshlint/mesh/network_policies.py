@@ -131,15 +131,15 @@ class NetworkPolicies:
 
     def cuts_off(self, policies: Sequence[Policy]) -> bool:
         """Whether pods with these policies for egress are sure not to reach istiod."""
-        namespaces = self._istiod_namespaces
         return bool(policies) and not any(
             self._admits(policy.resource, namespace)
             for policy in policies
-            for namespace in namespaces
+            for namespace in self.planes
         )
 
     @cached_property
-    def _istiod_namespaces(self) -> Sequence[str]:
+    def planes(self) -> Sequence[str]:
+        """Namespaces that istiod runs in, as far as the input tells."""
         planes = self._world.installations.control_planes
         found = {plane.namespace for plane in planes if plane.istiod and plane.namespace}
         return sorted(found) or [self._world.root_namespace]

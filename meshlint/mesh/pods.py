@@ -123,6 +123,9 @@ class Pods:
         expressions = [entry for _, entry in mappings(selector, "matchExpressions")]
         if any(not isinstance(value, str) for value in labels.values()):
             return True
+        added = self._world.kustomizations.added_labels
+        labels = {key: value for key, value in labels.items() if (key, value) not in added}
+        expressions = [entry for entry in expressions if not added.intersection(_asked([entry]))]
         if not labels and not expressions:
             return True
         wanted = {"matchLabels": labels, "matchExpressions": expressions}
