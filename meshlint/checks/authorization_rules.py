@@ -102,14 +102,15 @@ def rule_invalid(subject: Resource, world: World, params: Mapping[str, Any]) -> 
 
 def _part(path: Path, entries: Any, part: str, block: str, known: tuple[str, ...]) -> Iterator[Hit]:
     if entries in (None, []):
-        problem = f"{part} is there and names nothing"
+        problem = f"Part {part} of a rule is there and names nothing"
         yield fault(path, problem, on_key=True)
     for at, entry in enumerate(items(entries)):
         if entry is not None and not isinstance(entry, dict):
             continue
         found = get(entry, block)
         if found is None:
-            yield fault((*path, at, block), f"An entry of {part} has no {block}")
+            problem = f"An entry of {part} has no {block}"
+            yield fault((*path, at, block), problem, on_key=True)
         elif isinstance(found, dict):
             where = (*path, at, block)
             if not any(items(found, field) for field in known):
@@ -121,7 +122,7 @@ def _values(path: Path, block: dict[str, Any], known: tuple[str, ...]) -> Iterat
     for field in known:
         for at, value in enumerate(items(block, field)):
             if value == "":
-                yield fault((*path, field, at), f"{field} holds an empty text")
+                yield fault((*path, field, at), f"Field {field} holds an empty text")
             elif isinstance(value, str):
                 problem = _value_problem(field, value)
                 if problem:
@@ -132,7 +133,7 @@ def _values(path: Path, block: dict[str, Any], known: tuple[str, ...]) -> Iterat
     ):
         beside = next((other for other in others if items(block, other)), None)
         if items(block, field) and beside is not None:
-            problem = f"{field} stands beside {beside}, which says the same in another way"
+            problem = f"Field {field} stands beside {beside}, which says the same in another way"
             yield fault((*path, field), problem, on_key=True)
 
 
@@ -159,7 +160,7 @@ def _value_problem(field: str, value: str) -> str:
 def _address_problem(value: str) -> str:
     if is_cidr(value) if "/" in value else is_ip(value):
         return ""
-    return f"{value} is neither an IP address nor a block of such"
+    return f"Value {value} is neither an IP address nor a block of such"
 
 
 _HIGHEST_PORT = 65535
@@ -168,7 +169,7 @@ _HIGHEST_PORT = 65535
 def _port_problem(value: str) -> str:
     if value.isascii() and value.isdigit() and int(value[:20]) <= _HIGHEST_PORT:
         return ""
-    return f"{value} is no port"
+    return f"Value {value} is no port"
 
 
 _NOT_IN_TEMPLATES = re.compile(r"/\{\w+=\*\*?\}|\{\w*\}|/\*\*?|\*\*?/")

@@ -51,7 +51,7 @@ def patch_invalid(subject: Resource, world: World, params: Mapping[str, Any]) ->
             problem = regex_fault(patch.proxy_version) if patch.proxy_version else ""
             if problem:
                 path = (*patch.path, "match", "proxy", "proxyVersion")
-                yield fault(path, f"proxyVersion {patch.proxy_version} {problem}")
+                yield fault(path, f"Expression {patch.proxy_version} of proxyVersion {problem}")
 
 
 _CLASSES = ("listener", "routeConfiguration", "cluster")
@@ -97,13 +97,13 @@ def _filter_match(patch: Patch, path: Path) -> Iterator[Hit]:
         yield fault((*path, "name"), problem, on_key=True)
     elif isinstance(inner, dict):
         if patch.apply_to != "HTTP_FILTER":
-            problem = f"subFilter finds HTTP filters only, and applyTo is {patch.apply_to}"
+            problem = f"A subFilter finds HTTP filters only, and applyTo is {patch.apply_to}"
             yield fault((*path, "subFilter"), problem, on_key=True)
         elif name not in (HTTP_CONNECTION_MANAGER, "envoy.http_connection_manager"):
-            problem = f"subFilter needs filter {HTTP_CONNECTION_MANAGER} around it, not {name}"
+            problem = f"A subFilter needs filter {HTTP_CONNECTION_MANAGER} around it, not {name}"
             yield fault((*path, "name"), problem)
         elif not text(inner, "name"):
-            problem = "subFilter has no name, so it finds no filter"
+            problem = "The subFilter has no name, so it finds no filter"
             yield fault((*path, "subFilter", "name"), problem, on_key=True)
 
 

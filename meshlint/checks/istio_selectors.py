@@ -33,7 +33,8 @@ def selector_invalid(subject: Resource, world: World, params: Mapping[str, Any])
             yield fault(path, f"Value {value} of label {key} in the selector holds a wildcard")
     if "matchExpressions" in found.block:
         path = (*found.path, "matchExpressions")
-        problem = f"The selector has matchExpressions, where only {found.labels_field} exists"
+        exists = found.labels_field
+        problem = f"The selector has matchExpressions, which are dropped: only {exists} exists"
         yield fault(path, problem, on_key=True)
 
 
@@ -79,7 +80,7 @@ def target_invalid(subject: Resource, world: World, params: Mapping[str, Any]) -
     if items(subject.spec, "targetRefs"):
         ways.append("targetRefs")
     if len(ways) > 1:
-        problem = f"{ways[0]} and {ways[-1]} stand side by side, where only one of them may be set"
+        problem = f"The policy has {ways[0]} and {ways[-1]}, where only one of them may be set"
         yield fault((*spec, ways[-1]), problem, on_key=True)
     for path, target in target_references(subject):
         yield from _target(path, target, subject, world)
@@ -118,7 +119,7 @@ def export_to_invalid(
             if listed is not None and listed.place is not None:
                 hidden = field == "defaultServiceExportTo"
                 for step, problem in _faults(items(listed.value), "", hidden):
-                    yield at(listed.place.below(step), {"problem": f"{field}: {problem}"})
+                    yield at(listed.place.below(step), {"problem": f"{problem} (in {field})"})
         return
     path = (*subject.path, "spec", "exportTo")
     names = items(subject.spec, "exportTo")
@@ -156,14 +157,14 @@ def _faults(names: Sequence[Any], own: str, may_hide: bool) -> Iterator[tuple[in
         key = own if name == "." and own else name
         if key in seen:
             twice = f"namespace {own} a second time" if key == own else "a namespace listed before"
-            yield step, f"{name} names {twice}"
+            yield step, f"Entry {name} names {twice}"
         elif name == "~" and not may_hide:
-            yield step, "~ (nobody) is only for ServiceEntries"
+            yield step, "Entry ~ (nobody) is only for ServiceEntries"
         elif name not in (".", "*", "~") and not is_dns_label(name):
-            yield step, f"{name or 'An empty text'} is no name of a namespace"
+            yield step, f"Entry {name or '(empty)'} is no name of a namespace"
         elif name in ("*", "~") and len(names) > 1:
             everybody = "everybody" if name == "*" else "nobody"
-            yield step, f"{name} ({everybody}) stands beside others"
+            yield step, f"Entry {name} ({everybody}) stands beside others"
         seen.add(key)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 from meshlint.checks.hits import fault, listed
 from meshlint.findings import Hit, Path
 from meshlint.mesh.world import World
+from meshlint.model import jwks
 from meshlint.model.names import is_port
 from meshlint.model.resources import Resource
 from meshlint.model.values import items, mapping, mappings, text
@@ -24,20 +24,23 @@ def is_plain_header(name: str) -> bool:
 
 def rule_invalid(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Rules for tokens that istiod refuses."""
-    for number, rule in mappings(subject.spec, "jwtRules"):
+    for number, rule in enumerate(items(subject.spec, "jwtRules")):
         path = (*subject.path, "spec", "jwtRules", number)
+        if rule is not None and not isinstance(rule, dict):
+            continue
+        rule = mapping(rule)
         given = (rule.get("issuer"), rule.get("jwksUri"), rule.get("jwks_uri"))
         if not any(value not in (None, "") for value in given):
             problem = "The rule has neither an issuer nor a jwksUri, so it cannot tell any token"
             yield fault(path, problem)
         yield from _addresses(path, rule)
-        if text(rule, "jwks") and _keys(text(rule, "jwks")) is None:
-            problem = "jwks is no JSON Web Key Set, so no token can be verified with it"
+        if text(rule, "jwks") and jwks.keys(text(rule, "jwks")) is None:
+            problem = "The text in jwks is no JSON Web Key Set, so no token can be verified with it"
             yield fault((*path, "jwks"), problem, on_key=True)
         for field in ("audiences", "fromParams", "fromCookies", "spaceDelimitedClaims"):
             for at, value in enumerate(items(rule, field)):
                 if value == "":
-                    yield fault((*path, field, at), f"{field} holds an empty text")
+                    yield fault((*path, field, at), f"Field {field} holds an empty text")
         for at, header in mappings(rule, "fromHeaders"):
             if header.get("name") in (None, ""):
                 problem = "An entry of fromHeaders has no name of a header"
@@ -50,7 +53,7 @@ def _addresses(path: Path, rule: dict[str, Any]) -> Iterator[Hit]:
         uri = text(rule, field)
         problem = _address_problem(uri) if uri else ""
         if problem:
-            yield fault((*path, field), f"{field} {problem}")
+            yield fault((*path, field), f"The address in {field} {problem}")
 
 
 def _address_problem(uri: str) -> str:
@@ -82,35 +85,17 @@ def _outputs(path: Path, rule: dict[str, Any]) -> Iterator[Hit]:
 
 # ------------------------------------------------------------------------------------------ keys
 
-_KEY_TYPES = frozenset({"RSA", "EC", "OKP", "oct"})
-_PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "k")
-_LONGEST = 1_000_000
-
-
-def _keys(written: str) -> list[dict[str, Any]] | None:
-    """The keys of a key set, or of a single key; None for a text that is neither."""
-    if len(written) > _LONGEST:
-        return None
-    try:
-        value = json.loads(written)
-    except (ValueError, RecursionError):
-        return None
-    keys = items(value, "keys") if "keys" in mapping(value) else [value]
-    if not all(isinstance(key, dict) and key.get("kty") in _KEY_TYPES for key in keys):
-        return None
-    return keys
-
 
 def private_key_exposed(
     subject: Resource, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """Key sets that give away what signs tokens."""
     for number, rule in mappings(subject.spec, "jwtRules"):
-        for key in _keys(text(rule, "jwks")) or ():
-            private = [name for name in _PRIVATE if key.get(name)]
+        for key in jwks.keys(text(rule, "jwks")) or ():
+            private = jwks.private_members(key)
             if private:
-                # The value is never shown, nor is anything else of the key.
+                # The engine shows nothing of a document that holds a secret.
                 path = (*subject.path, "spec", "jwtRules", number, "jwks")
-                kind = "symmetric" if key.get("kty") == "oct" else str(key.get("kty"))
+                kind = "oct (symmetric)" if key.get("kty") == "oct" else str(key.get("kty"))
                 yield Hit(path, {"members": listed(private), "kind": kind}, on_key=True)
                 break

@@ -37,9 +37,15 @@ def invalid(
         if subject.name == "istio" or subject.name.startswith("istio-"):
             yield from _unreadable(subject)
         return
-    for parts in (_names, _ports, _percentages, _selectors, _providers):
+    for parts, message in (
+        (_names, "default"),
+        (_ports, "default"),
+        (_percentages, "value"),
+        (_selectors, "value"),
+        (_providers, "provider"),
+    ):
         for place, problem in parts(subject):
-            yield at(place, {"problem": problem})
+            yield at(place, {"problem": problem}, message=message)
 
 
 def _given(config: MeshConfig, *path: str) -> tuple[Any, Place | None]:
@@ -51,11 +57,11 @@ def _given(config: MeshConfig, *path: str) -> tuple[Any, Place | None]:
 def _names(config: MeshConfig) -> Iterator[Found]:
     domain, place = _given(config, "trustDomain")
     if place is not None and isinstance(domain, str) and not _is_trust_domain(domain):
-        yield place, f"trustDomain {domain or '(empty)'} is no DNS name in lower case"
+        yield place, f"Trust domain {domain or '(empty)'} is no DNS name in lower case"
     aliases, place = _given(config, "trustDomainAliases")
     for step, alias in enumerate(items(aliases)):
         if place is not None and isinstance(alias, str) and not _is_trust_domain(alias):
-            yield place.below(step), f"{alias or 'An empty text'} in trustDomainAliases is no name"
+            yield place.below(step), f"Alias {alias or '(empty)'} is no name of a trust domain"
     settings, place = _given(config, "serviceSettings")
     for step, entry in mappings(settings):
         for number, host in enumerate(items(entry, "hosts")):
@@ -64,7 +70,7 @@ def _names(config: MeshConfig) -> Iterator[Found]:
                 yield where, f"Host {host or '(empty)'} of serviceSettings is no host"
     curves, place = _given(config, "meshMTLS", "ecdhCurves")
     if place is not None and curves:
-        yield place, "meshMTLS sets ecdhCurves, which only tlsDefaults can"
+        yield place, "Block meshMTLS sets ecdhCurves, which only tlsDefaults can"
 
 
 _TEMPLATE_MARKS = ("$(", "${", "{{")
@@ -89,18 +95,18 @@ def _ports(config: MeshConfig) -> Iterator[Found]:
         value, place = _given(config, *path)
         number = integer(value)
         if place is not None and number is not None and not is_port(number):
-            yield place, f"{path[-1]} {number} is outside 1 to 65535"
+            yield place, f"Port {number} in {path[-1]} is outside 1 to 65535"
     value, place = _given(config, "defaultConfig", "concurrency")
     number = integer(value)
     if place is not None and number is not None and number < 0:
-        yield place, f"concurrency {number} is below 0"
+        yield place, f"A concurrency of {number} is below 0"
 
 
 def _percentages(config: MeshConfig) -> Iterator[Found]:
     value, place = _given(config, "defaultConfig", "tracing", "sampling")
     share = percentage(value)
     if place is not None and share is not None and not 0 <= share <= 100:
-        yield place, f"sampling {share} is outside 0 to 100"
+        yield place, f"A sampling of {share} is outside 0 to 100"
 
 
 # ------------------------------------------------------------------------------------- selectors
@@ -116,7 +122,7 @@ def _selectors(config: MeshConfig) -> Iterator[Found]:
         where = place.below(step)
         for key, value in mapping(selector, "matchLabels").items():
             if not is_label_key(key) or (isinstance(value, str) and not is_label_value(value)):
-                told = f"{key}: {value} of a discovery selector can be no label"
+                told = f"Pair {key}: {value} of a discovery selector can be no label"
                 yield where.below("matchLabels", key), told
         for number, expression in mappings(selector, "matchExpressions"):
             problem = _expression_problem(expression)
@@ -179,7 +185,7 @@ def _service(provider: Provider, place: Place) -> Iterator[Found]:
         yield place.below("port"), f"Port {port} of extension provider {name} is outside 1 to 65535"
     prefix = provider.settings.get("pathPrefix")
     if isinstance(prefix, str) and prefix and not prefix.startswith("/"):
-        told = f"pathPrefix {prefix} of extension provider {name} does not begin with /"
+        told = f"Path {prefix} of extension provider {name} does not begin with /"
         yield place.below("pathPrefix"), told
     if isinstance(provider.settings.get("grpc"), dict) and isinstance(
         provider.settings.get("http"), dict

@@ -20,16 +20,16 @@ def port_level_invalid(subject: Resource, world: World, params: Mapping[str, Any
     if not isinstance(ports, dict):
         return
     if not ports:
-        yield fault(path, "portLevelMtls is there and names no port", on_key=True)
+        yield fault(path, "Block portLevelMtls is there and names no port", on_key=True)
     elif not mapping(subject.spec, "selector", "matchLabels"):
         problem = (
-            "portLevelMtls stands in a policy without selector, and ports are known of selected "
+            "Modes for ports stand in a policy without selector, and ports are known of selected "
             "workloads only"
         )
         yield fault(path, problem, on_key=True)
     for port in ports:
         if not is_port(_number(port)):
-            yield fault((*path, port), f"{port} is no port of 1 to 65535", on_key=True)
+            yield fault((*path, port), f"Key {port} is no port of 1 to 65535", on_key=True)
 
 
 def _number(key: Any) -> Any:

@@ -49,7 +49,7 @@ def spec_invalid(subject: Resource, world: World, params: Mapping[str, Any]) -> 
     if not isinstance(proxy, dict):
         return
     if mode != "ALLOW_ANY":
-        problem = f"egressProxy stands beside mode {mode} and needs ALLOW_ANY"
+        problem = f"An egressProxy needs mode ALLOW_ANY, and the mode is {mode}"
         yield fault((*at, "egressProxy"), problem, on_key=True)
         return
     if not is_fqdn(proxy.get("host")):
@@ -57,7 +57,7 @@ def spec_invalid(subject: Resource, world: World, params: Mapping[str, Any]) -> 
         yield fault((*at, "egressProxy", "host"), problem, on_key="host" not in proxy)
     port = get(proxy, "port", "number")
     if not isinstance(proxy.get("port"), dict):
-        yield fault((*at, "egressProxy", "port"), "egressProxy has no port", on_key=True)
+        yield fault((*at, "egressProxy", "port"), "The egressProxy has no port", on_key=True)
     elif port is None or (isinstance(port, int) and not is_port(port)):
         problem = f"Port {_shown(port)} of egressProxy is outside 1 to 65535"
         yield fault((*at, "egressProxy", "port", "number"), problem, on_key=port is None)
@@ -88,11 +88,11 @@ def _pool(path: Path, pool: Any) -> Iterator[Hit]:
         for field in fields:
             number = integer(pool, part, field)
             if number is not None and number < 0:
-                problem = f"{field} is {number}, below 0"
+                problem = f"Limit {field} is {number}, below 0"
                 yield fault((*path, part, field), problem)
     http = mapping(pool, "http")
     if http.get("h2UpgradePolicy") == "UPGRADE" and http.get("useClientProtocol") is True:
-        problem = "useClientProtocol contradicts h2UpgradePolicy UPGRADE"
+        problem = "Setting useClientProtocol contradicts h2UpgradePolicy UPGRADE"
         yield fault((*path, "http", "useClientProtocol"), problem)
 
 
@@ -141,7 +141,7 @@ def _port(path: Path, port: dict[str, Any], *, required: bool) -> Iterator[Hit]:
     if spoken and not protocol(spoken):
         yield fault((*path, "port", "protocol"), f"Protocol {spoken} is none that istiod knows")
     if integer(port, "targetPort"):
-        yield fault((*path, "port", "targetPort"), "targetPort means nothing in a Sidecar")
+        yield fault((*path, "port", "targetPort"), "Field targetPort means nothing in a Sidecar")
 
 
 def _bind(path: Path, listener: dict[str, Any], *, socket: bool) -> Iterator[Hit]:
@@ -195,7 +195,9 @@ def _tls(path: Path, tls: dict[str, Any], spoken: str) -> Iterator[Hit]:
     }
     for field, is_set in unusable.items():
         if is_set:
-            yield fault((*path, field), f"{field} does not work in a Sidecar", on_key=True)
+            yield fault(
+                (*path, field), f"TLS setting {field} does not work in a Sidecar", on_key=True
+            )
     mode = tls.get("mode")
     if mode in ("ISTIO_MUTUAL", "AUTO_PASSTHROUGH"):
         yield fault((*path, "mode"), f"TLS mode {mode} does not work in a Sidecar")
@@ -254,7 +256,7 @@ def _egress_port(path: Path, port: dict[str, Any], listener: dict[str, Any]) -> 
         yield from _bind(path, listener, socket=True)
     capture = listener.get("captureMode", "DEFAULT")
     if capture not in ("DEFAULT", "NONE"):
-        problem = f"captureMode {capture} is not possible for a socket"
+        problem = f"Mode {capture} of captureMode is not possible for a socket"
         yield fault((*path, "captureMode"), problem)
 
 

@@ -42,7 +42,7 @@ def _is_nameless(provider: Any) -> bool:
 def _tracing(path: Path, entry: dict[str, Any]) -> Iterator[Hit]:
     share = percentage(entry.get("randomSamplingPercentage"))
     if share is not None and not 0 <= share <= 100:
-        problem = f"randomSamplingPercentage {share} is outside 0 to 100"
+        problem = f"A randomSamplingPercentage of {share} is outside 0 to 100"
         yield fault((*path, "randomSamplingPercentage"), problem)
     for name, tag in mapping(entry, "customTags").items():
         at = (*path, "customTags", name)
@@ -74,7 +74,7 @@ def percentage(value: Any) -> Decimal | None:
 
 def _override(path: Path, override: dict[str, Any]) -> Iterator[Hit]:
     if mapping(override, "match").get("customMetric") == "":
-        problem = "customMetric is an empty text, which is no metric"
+        problem = "The customMetric is an empty text, which is no metric"
         yield fault((*path, "match", "customMetric"), problem)
     for name, tag in mapping(override, "tagOverrides").items():
         at = (*path, "tagOverrides", name)

@@ -76,14 +76,14 @@ def _module(path: Path, block: dict[str, Any]) -> Iterator[Hit]:
             yield fault((*path, "url"), problem)
     digest = text(block, "sha256")
     if digest and not _DIGEST.fullmatch(digest):
-        problem = f"sha256 {digest[:80]} is not made of 64 digits 0 to 9 and a to f"
+        problem = f"Digest {digest[:80]} in sha256 is not made of 64 digits 0 to 9 and a to f"
         yield fault((*path, "sha256"), problem)
     for field, longest in _LONGEST.items():
         written = block.get(field)
         if written == "":
-            yield fault((*path, field), f"{field} is an empty text")
+            yield fault((*path, field), f"Field {field} is an empty text")
         elif isinstance(written, str) and len(written) > longest:
-            problem = f"{field} has {len(written)} characters, above {longest}"
+            problem = f"Field {field} has {len(written)} characters, above {longest}"
             yield fault((*path, field), problem)
 
 
@@ -93,10 +93,10 @@ def _url_problem(url: str) -> str:
     Without `//` a colon belongs to the port of a registry or to a tag.
     """
     if any(character.isspace() for character in url):
-        return f"url {url} holds a blank"
+        return f"Address {url} holds a blank"
     scheme = _SCHEME.match(url)
     if scheme is not None and "://" in url and scheme[1].lower() not in _SCHEMES:
-        return f"url {url} has scheme {scheme[1]}, where file, http, https or oci is needed"
+        return f"Address {url} has scheme {scheme[1]}, where file, http, https or oci is needed"
     return ""
 
 

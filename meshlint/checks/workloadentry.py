@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from meshlint.checks.hits import fault
@@ -46,7 +47,7 @@ def _ports(path: Path, ports: dict[str, Any]) -> Iterator[Hit]:
         where = (*path, name)
         shown = str(name)
         if len(shown) > _LONGEST_PORT_NAME or not _PORT_NAME.fullmatch(shown):
-            yield fault(where, f"{shown or 'An empty text'} is no name of a port", on_key=True)
+            yield fault(where, f"Key {shown or '(empty)'} is no name of a port", on_key=True)
         number = integer(ports, name)
         if number is not None and not is_port(number):
             yield fault(where, f"Port {number} is outside 1 to 65535")
@@ -55,9 +56,7 @@ def _ports(path: Path, ports: dict[str, Any]) -> Iterator[Hit]:
 def _labels(path: Path, labels: Any) -> Iterator[Hit]:
     for key, value in mapping(labels).items():
         if not is_label_key(key):
-            yield fault(
-                (*path, key), f"{key or 'An empty text'} is no name of a label", on_key=True
-            )
+            yield fault((*path, key), f"Key {key or '(empty)'} is no name of a label", on_key=True)
         elif isinstance(value, str) and not is_label_value(value):
             yield fault((*path, key), f"Value {value} is none that a label can have")
 
@@ -86,7 +85,7 @@ def _group(path: Path, spec: dict[str, Any]) -> Iterator[Hit]:
     for field in _TIMES:
         number = integer(probe, field)
         if number is not None and number < 0:
-            yield fault((*at, field), f"{field} is {number}, below 0")
+            yield fault((*at, field), f"Field {field} of the probe is {number}, below 0")
     method = next((name for name in _METHODS if isinstance(probe.get(name), dict)), None)
     if method is None:
         problem = "The probe has none of httpGet, tcpSocket, grpc and exec"
@@ -115,7 +114,7 @@ def _http(path: Path, block: dict[str, Any]) -> Iterator[Hit]:
     for at, header in mappings(block, "httpHeaders"):
         name = text(header, "name")
         if not is_plain_header(name):
-            problem = f"{name or 'An empty text'} is no name of a header of the probe"
+            problem = f"Name {name or '(empty)'} in httpHeaders is no name of a header"
             yield fault((*path, "httpHeaders", at, "name"), problem)
 
 
@@ -131,9 +130,11 @@ def proxy_config_invalid(
     path = (*subject.path, "spec")
     concurrency = integer(subject.spec, "concurrency")
     if concurrency is not None and concurrency < 0:
-        problem = f"concurrency is {concurrency}, below 0"
+        problem = f"A concurrency of {concurrency} is below 0"
         yield fault((*path, "concurrency"), problem)
     image = text(subject.spec, "image", "imageType")
-    if image and image not in _IMAGE_TYPES:
-        problem = f"imageType {image} is none of default, debug and distroless"
+    # Images of one's own may have types of their own; a slip is what is nearly one of Istio's.
+    near = get_close_matches(image.lower(), _IMAGE_TYPES, n=1, cutoff=0.8)
+    if near and image not in _IMAGE_TYPES:
+        problem = f"Type {image} in imageType is none of Istio's images; {near[0]} is"
         yield fault((*path, "image", "imageType"), problem)

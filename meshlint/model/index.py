@@ -9,9 +9,10 @@ from typing import Any
 
 from meshlint.documents import Document, ParsedFile
 from meshlint.findings import Path
+from meshlint.model import jwks
 from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_labels, matches_selector
-from meshlint.model.values import mapping
+from meshlint.model.values import mapping, mappings, text
 from meshlint.model.workloads import Workload, make_workload
 
 
@@ -67,10 +68,19 @@ class Index:
             table[resource.group_kind, resource.namespace].append(resource)
         return table
 
+    @cached_property
+    def namespaces(self) -> frozenset[str]:
+        """Every namespace that an object is in."""
+        return frozenset(namespace for _, namespace in self._in_namespace if namespace)
+
     def find(self, group_kind: str, namespace: str, name: str) -> Resource | None:
         """The object of that identity; of several the last one, which is what stays applied."""
         found = self._by_name.get((group_kind, namespace, name))
         return found[-1] if found else None
+
+    def named(self, group_kind: str, namespace: str, name: str) -> Sequence[Resource]:
+        """All objects of that identity: an input may hold one for each environment."""
+        return self._by_name.get((group_kind, namespace, name), ())
 
     def earlier_of_name(self, resource: Resource) -> Sequence[Resource]:
         """Objects of the same identity that come before one in the input."""
@@ -93,8 +103,8 @@ class Index:
         return None
 
     def holds_secret(self, document: Document) -> bool:
-        """Whether a document holds a Secret, whose values must never be shown."""
-        return any(r.group_kind == "core/Secret" for r in self._in_document.get(document, ()))
+        """Whether a document holds a Secret or a private key, whose values must never be shown."""
+        return any(_is_secret(resource) for resource in self._in_document.get(document, ()))
 
     def namespace(self, name: str) -> Resource | None:
         """The Namespace object of that name."""
@@ -191,3 +201,9 @@ class Index:
             for service in self._services_by_label.get((workload.namespace, key, value), ())
             if matches_labels(mapping(service.spec, "selector"), workload.labels)
         ]
+
+
+def _is_secret(resource: Resource) -> bool:
+    if resource.group_kind == "security.istio.io/RequestAuthentication":
+        return any(jwks.is_secret(text(r, "jwks")) for _, r in mappings(resource.spec, "jwtRules"))
+    return resource.group_kind == "core/Secret"
