@@ -143,6 +143,12 @@ class Hosts:
         named = (resource.namespace if name == "." else name for name in listed if name != "~")
         return tuple(dict.fromkeys(named))
 
+    def anywhere(self, host: str, namespace: str) -> Meaning:
+        """What a host stands for, exported to the namespace or not."""
+        name = self.full_name(host, namespace)
+        entries = self._entries.covering(name)
+        return Meaning(tuple(self._services.exact(name)), tuple(dict.fromkeys(entries)))
+
     def is_visible(self, target: Resource, namespace: str) -> bool:
         """Whether proxies of a namespace are told of a Service or ServiceEntry."""
         return is_exported(target, namespace, self.default_exports("defaultServiceExportTo"))
@@ -190,6 +196,8 @@ class Hosts:
         That is an operator, a release of a chart, an installation of Istio, a kustomization that
         renames or moves it, or a manifest that names no namespace.
         """
+        if self._index.named(SERVICE, namespace, service):
+            return False  # it is in the input, whether or not it can be seen
         pods = self._world.pods
         if (
             pods.is_made_by_operator(namespace, service)
@@ -289,6 +297,19 @@ class Hosts:
     def ports(self, target: Resource) -> tuple[Port, ...]:
         """Ports of a Service or ServiceEntry that have a number."""
         return tuple(_ports(target))
+
+    def ports_behind(self, meaning: Meaning) -> Sequence[Sequence[Port]]:
+        """Ports of each object that a host stands for; empty where they are not known.
+
+        A Service comes before a ServiceEntry of its name. Ports of ExternalName Services are left
+        out: those of what they point to count.
+        """
+        if meaning.assumed:
+            return ()
+        targets = meaning.services or meaning.entries
+        if any(text(target.spec, "type") == "ExternalName" for target in targets):
+            return ()
+        return [self.ports(target) for target in targets]
 
     def workloads(self, target: Resource) -> Sequence[Workload]:
         """Workloads of the input behind a Service or a ServiceEntry with a selector."""

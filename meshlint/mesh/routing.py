@@ -7,16 +7,19 @@ Sources: Istio API, VirtualService (`gateways`, `delegate`, `exportTo`); Istio `
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from meshlint.findings import Path
 from meshlint.mesh import routes
 from meshlint.mesh.checkable import kind_known
 from meshlint.mesh.host_names import HostTable
+from meshlint.mesh.route_matches import covers_paths, is_same, takes_all
 from meshlint.model.resources import Resource
-from meshlint.model.values import get, items, mapping, mappings, text
+from meshlint.model.values import items, mapping, mappings, text
 
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
@@ -56,12 +59,43 @@ def gateway_name(written: str, namespace: str) -> GatewayName:
     return GatewayName(rest.partition(".")[0] if dot else namespace, name)
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A match of a VirtualService, or a whole rule that has none."""
+
+    service: Resource
+    rule: routes.Rule
+    match: routes.Match | None
+
+    @property
+    def path(self) -> Path:
+        return self.match.path if self.match is not None else self.rule.path
+
+    @property
+    def takes_all(self) -> bool:
+        return self.match is None or takes_all(self.match, gateways=_every(self.match))
+
+
+def _every(match: routes.Match) -> list[str]:
+    return [name for name in items(match.value, "gateways") if isinstance(name, str)]
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Entries of two VirtualServices that want the same requests."""
+
+    ours: Entry
+    theirs: Entry
+    takes_all: bool
+
+
 class Routing:
     """The VirtualServices of the input. Built once a run."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._index = world.index
+        self._clashes: dict[tuple[GatewayName, str], Mapping[Resource, Sequence[Clash]]] = {}
         self._served: dict[Resource, Mapping[str, HostTable[Resource]]] = {}
 
     @property
@@ -178,13 +212,13 @@ class Routing:
 
     # ------------------------------------------------------------------------------ gateways
 
-    def gateway(self, found: GatewayName) -> Resource | None:
-        """The Gateway of Istio, else of the Gateway API, that a name means."""
+    def gateways(self, found: GatewayName) -> Sequence[Resource]:
+        """Gateways of Istio, else of the Gateway API, that a name means: several environments."""
         for kind in GATEWAYS:
-            gateway = self._index.find(kind, found.namespace, found.name)
-            if gateway is not None:
-                return gateway
-        return None
+            known = self._index.named(kind, found.namespace, found.name)
+            if known:
+                return known
+        return ()
 
     def gateways_known(self, namespace: str) -> bool:
         """Whether Gateways of a namespace would be in the input."""
@@ -239,6 +273,100 @@ class Routing:
         """VirtualServices for exactly this host, a full name or wildcard, on a gateway."""
         return self._at_gateways.get((name, host), ())
 
+    def clashes(self, name: GatewayName, host: str, service: Resource) -> Sequence[Clash]:
+        """Entries of a VirtualService whose order beside those of others nobody knows.
+
+        istiod joins the rules of one host on a gateway in the order of creation, and moves what
+        takes every request to the end.
+        """
+        found = self._clashes.get((name, host))
+        if found is None:
+            entries = [
+                entry for one in self.at_gateway(name, host) for entry in _entries_at(one, name)
+            ]
+            found = self._clashes[name, host] = _clashing(entries)
+        return found.get(service, ())
+
+
+def _entries_at(service: Resource, gateway: GatewayName) -> Iterator[Entry]:
+    """What a VirtualService asks of HTTP requests at one of its gateways."""
+    for rule in routes.rules(service, "http"):
+        if not routes.has_match(rule):
+            yield Entry(service, rule, None)
+        for match in routes.matches(rule):
+            bound = _every(match)
+            if not bound or gateway in [gateway_name(one, service.namespace) for one in bound]:
+                yield Entry(service, rule, match)
+
+
+_FEW = 4
+"""Clashes of one entry that are worth telling."""
+_MANY = 64
+"""Entries of one path that are compared, so that no gateway takes too long."""
+
+
+def _clashing(entries: Sequence[Entry]) -> Mapping[Resource, Sequence[Clash]]:
+    """Pairs of entries of different VirtualServices that take the same requests.
+
+    Every entry looks up the prefixes of its own path, so that a thousand routes take a thousand
+    look-ups.
+    """
+    found: dict[Resource, list[Clash]] = defaultdict(list)
+    everything = [entry for entry in entries if entry.takes_all]
+    for entry in everything:
+        for other in _others(entry, everything):
+            found[entry.service].append(Clash(entry, other, True))
+    table: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    narrow = [entry for entry in entries if not entry.takes_all]
+    for entry in narrow:
+        table[_path_of(entry)].append(entry)
+    for entry in narrow:
+        kind, path = _path_of(entry)
+        alike = table[kind, path]
+        wider = (
+            other
+            for end in range(1, len(path) + 1)
+            for other in table.get(("prefix", path[:end]), ())
+        )
+        same = (o for o in _others(entry, alike) if is_same(_match(entry), _match(o)))
+        for other in islice(same, _FEW):
+            found[entry.service].append(Clash(entry, other, False))
+        over = (o for o in _others(entry, wider) if kind != "regex" and _is_wider(o, entry))
+        for other in islice(over, _FEW):
+            found[entry.service].append(Clash(entry, other, False))
+            found[other.service].append(Clash(other, entry, False))
+    return found
+
+
+def _others(entry: Entry, entries: Iterable[Entry]) -> Iterator[Entry]:
+    one = entry.service
+    apart = (
+        other
+        for other in entries
+        if (other.service.namespace, other.service.name) != (one.namespace, one.name)
+    )
+    return islice(apart, _MANY)
+
+
+def _is_wider(one: Entry, other: Entry) -> bool:
+    first, second = _match(one), _match(other)
+    return covers_paths(first, second) and not is_same(first, second)
+
+
+def _match(entry: Entry) -> routes.Match:
+    assert entry.match is not None
+    return entry.match
+
+
+def _path_of(entry: Entry) -> tuple[str, str]:
+    """Kind and text of the path that an entry asks for, without case where that does not count."""
+    value = entry.match.value if entry.match is not None else {}
+    found = routes.string_match(value.get("uri"))
+    if found is None:
+        return "", ""
+    kind, path = found
+    return (kind, path.lower()) if value.get("ignoreUriCase") is True else found
+
 
 def served_hosts(gateway: Resource) -> Iterator[tuple[str, str]]:
     """Hosts of a gateway's servers, each with the namespace whose routes it takes, `*` for any."""
@@ -253,9 +381,3 @@ def served_hosts(gateway: Resource) -> Iterator[tuple[str, str]]:
                 if not slash:
                     where, host = "*", written
                 yield gateway.namespace if where == "." else where, host.lower()
-
-
-def has_servers(gateway: Resource) -> bool:
-    """Whether a gateway says anything about what it serves."""
-    field = "listeners" if gateway.group_kind == KUBERNETES_GATEWAY else "servers"
-    return bool(get(gateway.spec, field))
