@@ -63,7 +63,8 @@ def subset_unlabelled(subject: Resource, world: World, params: Mapping[str, Any]
         if labels or get(subset, "trafficPolicy", "loadBalancer") is not None:
             continue
         path = (*subject.path, "spec", "subsets", number)
-        args = {"name": text(subset, "name"), "host": text(subject.spec, "host")}
+        name = text(subset, "name") or f"number {number + 1}"
+        args = {"name": name, "host": text(subject.spec, "host")}
         yield Hit((*path, "labels" if labels is not None else "name"), args)
 
 

@@ -23,11 +23,12 @@ def listener_conflict(subject: Resource, world: World, params: Mapping[str, Any]
     for number, listener in mappings(subject.spec, "listeners"):
         port = integer(listener, "port")
         protocol = _CLASSES.get(text(listener, "protocol"))
-        if port is None or protocol is None:
+        written = listener.get("hostname")
+        if port is None or protocol is None or not isinstance(written, str | None):
             continue
-        hostname = text(listener, "hostname").lower() if protocol in _WITH_HOSTNAME else ""
+        hostname = (written or "").lower() if protocol in _WITH_HOSTNAME else ""
         path = (*subject.path, "spec", "listeners", number)
-        name = text(listener, "name")
+        name = text(listener, "name") or f"number {number + 1}"
         other = seen.setdefault((port, protocol, hostname), (path, name))
         if other[0] == path:
             continue
@@ -56,7 +57,7 @@ def timeout_missing(subject: Resource, world: World, params: Mapping[str, Any]) 
             continue
         path = (*subject.path, "spec", "rules", number)
         backends = dict.fromkeys(text(ref, "name") for _, ref in mappings(rule, "backendRefs"))
-        args = {"backends": ", ".join(name for name in backends if name)}
+        args = {"backends": ", ".join(name for name in backends if name) or "the backends"}
         if limits:
             field, value = next(iter(limits.items()))
             args |= {"field": field, "value": value}
