@@ -45,14 +45,15 @@ def host_invalid(subject: Resource, world: World, params: Mapping[str, Any]) -> 
             yield Hit(path, {"field": extra[0]}, message="missing", on_key=True)
         return
     in_mesh = routes.is_bound_to_mesh(subject)
+    filled_in = world.kustomizations.replaces(subject)
     hosts = [(n, h) for n, h in enumerate(items(subject.spec, "hosts")) if isinstance(h, str)]
-    faulty = False
+    faulty = False  # then what the hosts have in common says nothing
     for number, host in hosts:
         if host == "*" and in_mesh:
             faulty = True
             yield Hit((*path, number), {"host": host}, message="mesh")
-        elif is_templated(host):
-            faulty = True  # nor is it known what it covers
+        elif filled_in or is_templated(host):
+            faulty = True
         elif not (is_wildcard_host(host) or is_ip(host) or routes.is_generated_host(subject, host)):
             faulty = True
             yield Hit((*path, number), {"host": host})
@@ -189,9 +190,12 @@ def destination_invalid(
     subject: Resource, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """Destinations that istiod refuses."""
+    filled_in = world.kustomizations.replaces(subject)
     for destination in routes.destinations(subject):
         args = {"rule": destination.rule.label}
         for path, message, more in _destination_faults(destination):
+            if filled_in and path[-1] == "host":
+                continue
             yield Hit(path, {**args, **more}, message=message)
     for rule in routes.rules(subject):
         yield from _weights(rule)

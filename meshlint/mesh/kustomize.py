@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -207,6 +208,30 @@ class Kustomizations:
             for entry in items(document.value, field)
             for patch in self._patches(document, entry)
         )
+
+    # ------------------------------------------------------------------------------ replacements
+
+    def replaces(self, resource: Resource) -> bool:
+        """Whether a kustomization fills in fields of an object from other objects."""
+        selected = itertools.product(("", resource.kind), ("", resource.name))
+        return any(pair in self._replaced for pair in selected)
+
+    @cached_property
+    def _replaced(self) -> frozenset[tuple[str, str]]:
+        """Kind and name of what replacements select; empty text for any."""
+        return frozenset(
+            (text(target, "select", "kind"), text(target, "select", "name"))
+            for document in self.documents
+            for _, entry in mappings(document.value, "replacements")
+            for replacement in (entry, *self._replacements_in(document, entry))
+            for _, target in mappings(replacement, "targets")
+        )
+
+    def _replacements_in(self, document: Document, entry: Any) -> Iterator[Any]:
+        """Replacements in the file that an entry names."""
+        path = text(entry, "path")
+        for found in self._by_path.get(_resolve(document, path), ()) if path else ():
+            yield from found.value if isinstance(found.value, list) else (found.value,)
 
     def _patches(self, document: Document, entry: Any) -> Iterator[Any]:
         """Values of the documents that an entry of a list of patches holds or names."""
