@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from meshlint.mesh.ambient import Ambient
     from meshlint.mesh.budgets import Budgets
+    from meshlint.mesh.gateway_api import Sharing
     from meshlint.mesh.gateway_bindings import Claims
     from meshlint.mesh.hosts import Hosts
     from meshlint.mesh.ingresses import RouteTable
@@ -257,6 +258,25 @@ class World:
         from meshlint.mesh.gateway_bindings import Claims
 
         return Claims(self)
+
+    @cached_property
+    def namespaces(self) -> frozenset[str]:
+        """Namespaces that are there: declared, used by an object of the input, or everywhere.
+
+        What merely refers to a namespace does not count for it.
+        """
+        declared = {found.name for found in self.index.of_kind("core/Namespace")}
+        declared |= {gateway.namespace for gateway in self.installations.gateways}
+        declared |= {plane.namespace for plane in self.installations.control_planes}
+        own = {"default", "kube-system", "kube-public", "kube-node-lease", "istio-system"}
+        return frozenset(declared | own | {self.root_namespace} | self.index.namespaces)
+
+    @cached_property
+    def gateway_sharing(self) -> Sharing:
+        """Gateways of the Gateway API by their addresses and what they open on them."""
+        from meshlint.mesh.gateway_api import Sharing
+
+        return Sharing(self)
 
     @cached_property
     def routed_gateways(self) -> frozenset[tuple[str, str]]:
