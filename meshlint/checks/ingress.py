@@ -110,7 +110,7 @@ def host_broad(subject: Resource, world: World, params: Mapping[str, Any]) -> It
     default = ingresses.default_backend(subject)
     if default is not None:
         path = (*subject.path, "spec", default[0])
-        yield Hit(path, {"field": default[0]}, message="backend", on_key=True)
+        yield Hit(path, message="backend", on_key=True)
     for number, rule in mappings(subject.spec, "rules"):
         host = text(rule, "host")
         path = (*subject.path, "spec", "rules", number, "host")

@@ -83,10 +83,12 @@ class Kustomizations:
 
         A folder with a kustomization is applied as that says.
         """
-        if self.applied_together(one, other):
+        if one.document.file is other.document.file:
             return True
         folders = {posixpath.dirname(each.document.file.path) for each in (one, other)}
-        return len(folders) == 1 and not (folders & self._folders)
+        if len(folders) == 1 and not (folders & self._folders):
+            return True
+        return self.applied_together(one, other)
 
     @cached_property
     def _folders(self) -> frozenset[str]:
