@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from meshlint.checks.hits import at
+from meshlint.checks.hits import at, dotted
 from meshlint.findings import Hit, Path
 from meshlint.mesh.installations.field_tables import DEPRECATED, INEFFECTIVE, REMOVED
 from meshlint.mesh.installations.known_fields import (
@@ -149,8 +149,8 @@ def _in_a_table(path: tuple[str, ...], form: Form) -> bool:
 
 def _hit(place: Place, found: Unknown, form: str, version: Version, root: Steps, what: str) -> Hit:
     args = {
-        "field": _shown((*root, *found.path)),
-        "meant": _shown((*root, *(found.meant or ()))),
+        "field": dotted((*root, *found.path)),
+        "meant": dotted((*root, *(found.meant or ()))),
         "version": str(version),
         "since": found.since,
         "what": what,
@@ -168,7 +168,3 @@ def _hit(place: Place, found: Unknown, form: str, version: Version, root: Steps,
 
 def _names(path: Steps) -> tuple[str, ...]:
     return tuple(step for step in path if isinstance(step, str))
-
-
-def _shown(path: Sequence[str | int]) -> str:
-    return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in path).removeprefix(".")

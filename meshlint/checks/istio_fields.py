@@ -1,0 +1,193 @@
+"""Checks of Istio's objects and of MeshConfig against the schemas of Istio's API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from meshlint.checks.hits import at, dotted
+from meshlint.findings import Hit
+from meshlint.mesh.istio_api import Part, at_part
+from meshlint.mesh.mesh_config import MeshConfig
+from meshlint.mesh.world import World
+from meshlint.model.durations import signed_seconds
+from meshlint.model.names import is_placeholder
+from meshlint.model.regex import LONGEST, regex_fault
+from meshlint.model.resources import Resource
+from meshlint.schemas.istio import Leaf
+from meshlint.schemas.spelling import nearest
+from meshlint.schemas.violations import Violation, of_type
+
+_LONGEST_VALUE = 60
+
+
+def field_unknown(
+    subject: Resource | MeshConfig, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Fields that the schema, or the target version, does not have.
+
+    MeshConfig among the settings of an installation is left to
+    `istio-installation-field-unknown`.
+    """
+    for part in world.istio_api.parts(subject):
+        if part.in_settings:
+            continue
+        for violation in part.reading.violations:
+            if violation.kind == "unknown-field" and not _told(subject, world, violation):
+                args = {**_args(part, violation.path), "suggestion": _sentence(violation)}
+                yield at(part.place.below(*violation.path), args, message=_who(part), on_key=True)
+        for dated in part.reading.dated:
+            state = part.state(dated)
+            if state != "there" and not dated.value:
+                args = {**_args(part, dated.path), "since": dated.since}
+                where = part.place.below(*dated.path)
+                yield at(where, args, message=f"{_who(part)}-{state}", on_key=True)
+
+
+def _told(subject: Resource | MeshConfig, world: World, violation: Violation) -> bool:
+    """Whether a rule of its own speaks of the field: expressions in a selector by labels."""
+    return violation.field == "matchExpressions" and world.reports(
+        "istio-selector-invalid", subject
+    )
+
+
+def type_invalid(
+    subject: Resource | MeshConfig, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Values that the schema, or the target version, refuses in a field that it has."""
+    for part in world.istio_api.parts(subject):
+        for violation in part.reading.violations:
+            value = at_part(part, violation.path)
+            if violation.kind == "unknown-field" or is_placeholder(value):
+                continue
+            if _made_text(part, violation):
+                continue
+            args = {
+                **_args(part, violation.path),
+                "found": violation.found if isinstance(value, dict | list) else _shown(value),
+                "expected": violation.expected,
+                "suggestion": _meant(value, violation),
+            }
+            several = violation.kind == "several-of-one"
+            where = part.place.below(*violation.path)
+            yield at(where, args, message=violation.kind, on_key=several)
+        for dated in part.reading.dated:
+            if dated.value and part.state(dated) == "later":
+                args = {**_args(part, dated.path), "found": dated.value, "since": dated.since}
+                yield at(part.place.below(*dated.path), args, message="later")
+
+
+def _made_text(part: Part, violation: Violation) -> bool:
+    """Whether istioctl writes a number or boolean as text: environment variables of proxies.
+
+    Source: operator/pkg/util of istio/istio, test data `convention_*`.
+    """
+    named = violation.path[:2] == ("defaultConfig", "proxyMetadata") and len(violation.path) == 3
+    scalar = not isinstance(at_part(part, violation.path), dict | list)
+    return part.form == "istiooperator" and named and scalar
+
+
+def duration_invalid(
+    subject: Resource | MeshConfig, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Durations that are none, too short, or finer than what reads them."""
+    for part in world.istio_api.parts(subject):
+        for leaf in part.reading.durations:
+            message = _duration_fault(leaf)
+            if message:
+                args = {
+                    **_args(part, leaf.path),
+                    "found": _shown(leaf.value),
+                    "least": _seconds(leaf.type.least or Decimal(0)),
+                    "step": _seconds(leaf.type.step),
+                }
+                yield at(part.place.below(*leaf.path), args, message=message)
+
+
+def _duration_fault(leaf: Leaf) -> str:
+    if is_placeholder(leaf.value):
+        return ""
+    length = signed_seconds(leaf.value)
+    if length is None:
+        return "malformed"
+    if length < 0:
+        return "negative"
+    if leaf.type.least is not None and length < leaf.type.least:
+        return "short"
+    if leaf.type.step and length % leaf.type.step:
+        return "fine" if leaf.type.least or leaf.type.step < 1 else "truncated"
+    return ""
+
+
+def regex_invalid(
+    subject: Resource | MeshConfig, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Regular expressions that RE2 does not compile, or that are too long for istiod."""
+    for part in world.istio_api.parts(subject):
+        for leaf in part.reading.regexes:
+            if is_placeholder(leaf.value):
+                continue
+            size = len(leaf.value.encode("utf-8", "replace"))
+            long = size > LONGEST
+            problem = "" if long else regex_fault(leaf.value)
+            if long or problem:
+                args = {
+                    **_args(part, leaf.path),
+                    "regex": _shown(leaf.value),
+                    "problem": problem,
+                    "size": size,
+                    "most": LONGEST,
+                }
+                where = part.place.below(*leaf.path)
+                yield at(where, args, message="long" if long else "default")
+
+
+# -------------------------------------------------------------------------------------- words
+
+
+def _args(part: Part, path: tuple[str | int, ...]) -> dict[str, object]:
+    mesh = part.kind == "MeshConfig"
+    return {
+        "kind": part.kind,
+        "field": dotted(path) or "the whole of it",
+        "version": str(part.version),
+        "refused": "istiod does not load the MeshConfig" if mesh else "the object is refused",
+    }
+
+
+def _who(part: Part) -> str:
+    return "mesh" if part.kind == "MeshConfig" else "object"
+
+
+def _sentence(violation: Violation) -> str:
+    words = violation.suggestion
+    if not words:
+        return ""
+    return f" {words[0].upper()}{words[1:]}{'' if words.endswith('?') else '.'}"
+
+
+def _meant(value: Any, violation: Violation) -> str:
+    """The value of an enumeration that is near to the one found, as a question."""
+    if violation.kind != "not-in-enumeration" or not isinstance(value, str):
+        return ""
+    known = violation.expected.removeprefix("one of ").replace("`", "").split(", ")
+    near = nearest(value, known)
+    return f" Did you mean {near}?" if near else ""
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        short = value if len(value) <= _LONGEST_VALUE else f"{value[: _LONGEST_VALUE - 3]}..."
+        return f'"{short}"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else of_type(value)
+
+
+def _seconds(length: Decimal) -> str:
+    if length and length < Decimal("0.001"):
+        return f"{(length * 10**9).normalize():f}ns"
+    if length % 1:
+        return f"{(length * 1000).normalize():f}ms"
+    return f"{length.normalize():f}s"
