@@ -88,13 +88,15 @@ def _is_string_map(subject: Resource, path: Path) -> bool:
 def _found(subject: Resource, world: World, violation: Violation) -> str:
     """The value and its type; of a Secret, and of what is long, the type alone."""
     value = get(subject.value, *violation.path)
-    if violation.kind == "several-of-one" or isinstance(value, dict | list | None):
+    if violation.kind in ("several-of-one", "duplicate-key") or isinstance(
+        value, dict | list | None
+    ):
         return violation.found
     shown = {True: "true", False: "false"}.get(value, value) if value.__class__ is bool else value
     text = f'"{shown}"' if isinstance(value, str) else str(shown)
     if len(text) > _LONGEST_VALUE or "\n" in text or world.index.holds_secret(subject.document):
         return violation.found
-    return text if violation.found == "a boolean" else f"{text}, {violation.found}"
+    return f"{text}, {violation.found}" if violation.kind == "wrong-type" else text
 
 
 def _named(path: Path) -> str:

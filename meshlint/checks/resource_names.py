@@ -153,7 +153,7 @@ def no_string(subject: Resource, world: World, params: Mapping[str, Any]) -> Ite
             else:
                 message = "block"
                 args["value"] = "a list" if isinstance(value, list) else "a mapping"
-            yield Hit(where, args, message=message)
+            yield Hit(where, args, message=message, on_key=value is None or not plain)
 
 
 def _short(text: str) -> str:
@@ -164,19 +164,23 @@ def _short(text: str) -> str:
 
 
 def declared_twice(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """An object that an earlier one of the same file or folder, applied with it, stands for too."""
-    if not subject.name:
+    """An object that an earlier one of the same file or folder, applied with it, stands for too.
+
+    An object of three and more files is one of which somebody picks a variant.
+    """
+    earlier = world.index.earlier_of_name(subject) if subject.name else ()
+    if not earlier:
         return
-    earlier = world.index.earlier_of_name(subject)
+    same = world.index.in_namespace(subject.group_kind, subject.namespace)
+    files = {other.document.file for other in same if other.name == subject.name}
     for other in earlier:
+        if other.document.file is not subject.document.file and len(files) > 2:
+            continue
         if world.kustomizations.in_one_unit(other, subject):
+            place = (*other.path, "metadata", "name")
             yield Hit(
                 (*subject.path, "metadata", "name"),
                 {"ref": str(subject.ref)},
-                (
-                    Related(
-                        other.document, (*other.path, "metadata", "name"), "declared here first"
-                    ),
-                ),
+                (Related(other.document, place, "declared here first"),),
             )
             return

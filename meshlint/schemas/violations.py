@@ -46,7 +46,8 @@ class Violation:
     """To the value; for a missing or unknown field to where it would be or is."""
     kind: Kind
     found: str
-    """What stands there by type (`a string`, `a list`): never the value itself."""
+    """What stands there by type (`a string`, `a list`): never the value itself. Of several fields
+    of which one may be set, their names; of an item that repeats another, what it repeats."""
     expected: str
     """What has to stand there: `a whole number or a string`, `one of A, B`."""
     suggestion: str = ""
@@ -58,6 +59,15 @@ class Violation:
     def field(self) -> str:
         """The last step of the path."""
         return str(self.path[-1]) if self.path else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    """A part of a schema with lists below it whose items are told apart by fields."""
+
+    fields: Mapping[str, _Keyed]
+    items: _Keyed | None
+    keys: tuple[str, ...]
 
 
 class Schema:
@@ -90,12 +100,36 @@ class Schema:
 
     def violations(self, value: Any) -> Iterator[Violation]:
         """What is wrong with a value, at most one statement a place, in the order of places."""
+        repeated = list(_repeated(self._keyed, value, ())) if self._keyed else []
+        errors: list[Any] = []
         if not self.is_valid(value):
             try:
                 errors = list(self._validator.iter_errors(value))
             except ValueError:
                 return
-            yield from _chosen(self._explained(value, errors))
+        if errors or repeated:
+            yield from _chosen([*self._explained(value, errors), *repeated])
+
+    @cached_property
+    def _keyed(self) -> _Keyed | None:
+        """The way to all lists whose items are told apart by fields."""
+        return self._keyed_below(self.schema, ())
+
+    def _keyed_below(self, schema: Any, above: tuple[str, ...]) -> _Keyed | None:
+        reference = schema.get("$ref") if isinstance(schema, dict) else None
+        if isinstance(reference, str):
+            if reference in above:  # a schema of schemas
+                return None
+            above = (*above, reference)
+        schema = self._resolved(schema)
+        fields = {
+            name: below
+            for name, inner in (schema.get("properties") or {}).items()
+            if (below := self._keyed_below(inner, above)) is not None
+        }
+        items = self._keyed_below(schema["items"], above) if "items" in schema else None
+        keys = tuple(_strings(schema.get("x-kubernetes-list-map-keys")))
+        return _Keyed(fields, items, keys) if fields or items or keys else None
 
     def _explained(self, value: Any, errors: Iterable[Any]) -> Iterator[Violation]:
         for error in errors:
@@ -341,6 +375,50 @@ def _member_schema(schema: dict[str, Any], step: str | int) -> Any:
 
 def _strings(value: Any) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+# ---------------------------------------------------------------------------- repeated items
+
+_DEFAULT_KEYS = {"protocol": "TCP"}
+"""What a field that tells items apart is where it is absent (Kubernetes API)."""
+
+
+def _repeated(keyed: _Keyed, value: Any, path: Path) -> Iterator[Violation]:
+    if isinstance(value, dict):
+        for name, below in keyed.fields.items():
+            inner = value.get(name)
+            if inner:
+                yield from _repeated(below, inner, (*path, name))
+    elif isinstance(value, list):
+        seen: set[tuple[str, ...]] = set()
+        for index, item in enumerate(value):
+            if keyed.items is not None:
+                yield from _repeated(keyed.items, item, (*path, index))
+            found = _key_of(item, keyed.keys)
+            if found is not None and found in seen:
+                written = next(key for key in keyed.keys if key in item)
+                words = [f"{key} {part}" for key, part in zip(keyed.keys, found, strict=True)]
+                yield Violation(
+                    (*path, index, written),
+                    "duplicate-key",
+                    _named(words, "and"),
+                    f"another {_named(keyed.keys)}",
+                )
+            elif found is not None:
+                seen.add(found)
+
+
+def _key_of(item: Any, keys: Sequence[str]) -> tuple[str, ...] | None:
+    """The fields that tell an item apart; None where they are not all known."""
+    if not keys or not isinstance(item, dict) or not any(key in item for key in keys):
+        return None
+    found = []
+    for key in keys:
+        part = item.get(key, _DEFAULT_KEYS.get(key))
+        if part is None or isinstance(part, dict | list):
+            return None
+        found.append(str(part))
+    return tuple(found)
 
 
 # ------------------------------------------------------------------------------------ choice
