@@ -66,7 +66,9 @@ def route_duplicate(subject: Resource, world: World, params: Mapping[str, Any]) 
                 break
             if (other.namespace, other.name) == (subject.namespace, subject.name):
                 continue
-            if not params["everywhere"] and not world.presence.together(subject, other):
+            # Rules for every host stand in many examples side by side.
+            meet = world.presence.together if route.host else world.presence.surely_together
+            if not params["everywhere"] and not meet(subject, other):
                 continue
             if not params["identical"] and _same_backend(subject, route, other, same):
                 continue

@@ -51,11 +51,11 @@ def selects_nothing(subject: Resource, world: World, params: Mapping[str, Any]) 
     if not params["everywhere"] and not world.presence.shows_workloads(subject):
         return
     own = mapping(subject.spec, "podSelector")
-    if narrows(own) and not world.pods.may_match(namespace, own):
+    if narrows(own) and not world.pods.may_match(subject, own):
         args = {"selector": _words(own), "namespace": namespace}
         yield Hit((*subject.path, "spec", "podSelector"), args, on_key=True)
     for path, selector in peer_selectors(subject):
-        if narrows(selector) and not world.pods.may_match(namespace, selector):
+        if narrows(selector) and not world.pods.may_match(subject, selector):
             args = {"selector": _words(selector), "namespace": namespace}
             yield Hit(path, args, message="peer", on_key=True)
 

@@ -33,7 +33,7 @@ def selects_nothing(subject: Resource, world: World, params: Mapping[str, Any]) 
         return
     if world.pods.is_before_infrastructure(subject):
         return
-    if world.pods.may_match(subject.namespace, {"matchLabels": selector}):
+    if world.pods.may_match(subject, {"matchLabels": selector}):
         return
     labels = ", ".join(f"{key}: {value}" for key, value in selector.items())
     args = {"labels": labels, "namespace": subject.namespace}

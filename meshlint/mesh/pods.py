@@ -8,12 +8,12 @@ be meant, nobody can say that a selector finds nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from meshlint.mesh.roles import ISTIO_GROUPS, is_gateway_proxy, is_istiod
-from meshlint.model.resources import DEFAULT_NAMESPACE, Resource
+from meshlint.model.resources import DEFAULT_NAMESPACE, Resource, is_placed
 from meshlint.model.selectors import matches_labels, matches_selector
 from meshlint.model.values import items, mapping, mappings, string_map, text
 from meshlint.model.workloads import Workload
@@ -113,12 +113,13 @@ class Pods:
 
     # ---------------------------------------------------------------------- nothing is selected
 
-    def may_match(self, namespace: str, selector: Mapping[str, Any]) -> bool:
-        """Whether a LabelSelector finds pods of a namespace, or may find some.
+    def may_match(self, referrer: Resource, selector: Mapping[str, Any]) -> bool:
+        """Whether a LabelSelector of an object finds pods of its namespace, or may find some.
 
         Pods may be there that the input does not show: of operators, of releases of charts, of
         manifests that name no namespace.
         """
+        namespace = referrer.namespace
         labels = _of_templates(mapping(selector, "matchLabels"))
         expressions = [entry for _, entry in mappings(selector, "matchExpressions")]
         if any(not isinstance(value, str) for value in labels.values()):
@@ -129,7 +130,7 @@ class Pods:
         if not labels and not expressions:
             return True
         wanted = {"matchLabels": labels, "matchExpressions": expressions}
-        if self._selects_template(namespace, wanted):
+        if self._selects_template(referrer, wanted):
             return True
         known: list[Mapping[str, Any]] = [found for _, found in self._gateways.get(namespace, ())]
         known += self._machines.get(namespace, ())
@@ -145,14 +146,37 @@ class Pods:
             for key, value in asked
         )
 
-    def _selects_template(self, namespace: str, selector: Mapping[str, Any]) -> bool:
-        if any(self._candidates(namespace, selector)):
+    def _selects_template(self, referrer: Resource, selector: Mapping[str, Any]) -> bool:
+        if any(self._candidates(referrer.namespace, selector)):
             return True
         # Without a namespace of their own, objects land where somebody applies them.
-        return namespace != DEFAULT_NAMESPACE and any(
-            not text(pod.resource.metadata, "namespace")
-            for pod in self._candidates(DEFAULT_NAMESPACE, selector)
+        if not is_placed(referrer):
+            return self._matches_anywhere(selector)
+        return referrer.namespace != DEFAULT_NAMESPACE and any(
+            not is_placed(pod.resource) for pod in self._candidates(DEFAULT_NAMESPACE, selector)
         )
+
+    def _matches_anywhere(self, selector: Mapping[str, Any]) -> bool:
+        pools = [
+            self._label_sets.get(pair, ()) for pair in string_map(selector, "matchLabels").items()
+        ]
+        if pools:
+            pools = [min(pools, key=len)]
+        else:
+            expressions = [entry for _, entry in mappings(selector, "matchExpressions")]
+            pools = [self._label_sets.get(pair, ()) for pair in _asked(expressions)]
+        return any(matches_selector(selector, labels) for pool in pools for labels in pool)
+
+    @cached_property
+    def _label_sets(self) -> Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]:
+        """Label sets of all templates by each of their labels; equal ones once."""
+        table: dict[tuple[str, str], dict[frozenset[str], Mapping[str, Any]]] = defaultdict(dict)
+        for pod in self._index.workloads:
+            same = frozenset(f"{key}={value}" for key, value in pod.labels.items())
+            for key, value in pod.labels.items():
+                if isinstance(value, str):
+                    table[key, value][same] = pod.labels
+        return {pair: tuple(found.values()) for pair, found in table.items()}
 
     def _candidates(self, namespace: str, selector: Mapping[str, Any]) -> Iterator[Workload]:
         labels = mapping(selector, "matchLabels")
@@ -258,7 +282,7 @@ def _of_templates(labels: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in labels.items() if key not in _ADDED_LABELS}
 
 
-def _asked(expressions: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+def _asked(expressions: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     for expression in expressions:
         values = [value for value in items(expression, "values") if isinstance(value, str)]
         for value in values or [""]:

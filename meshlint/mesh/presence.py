@@ -13,19 +13,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from meshlint.mesh.checkable import kind_known, services_known, workloads_known
-from meshlint.model.resources import DEFAULT_NAMESPACE, Resource
-from meshlint.model.values import text
+from meshlint.model.resources import DEFAULT_NAMESPACE, Resource, is_placed
 
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
 
 SERVICE = "core/Service"
 _WORKLOAD = "workload"
-
-
-def is_placed(resource: Resource) -> bool:
-    """Whether an object says itself which namespace it is for."""
-    return bool(text(resource.metadata, "namespace"))
 
 
 class Presence:
@@ -35,8 +29,15 @@ class Presence:
         self._world = world
         self._index = world.index
         self._beside: dict[str, frozenset[str]] = {}
+        self._known_names: dict[str, frozenset[str]] = {}
 
     # -------------------------------------------------------------------------------- neighbors
+
+    def surely_together(self, one: Resource, other: Resource) -> bool:
+        """Whether two objects meet in a cluster: by their namespaces, or applied at once."""
+        if is_placed(one) and is_placed(other):
+            return True
+        return self._world.kustomizations.applied_together(one, other)
 
     def together(self, one: Resource, other: Resource) -> bool:
         """Whether two objects of one namespace are sure to meet in a cluster.
@@ -111,6 +112,8 @@ class Presence:
         installations of Istio, releases of charts and operators make their own.
         """
         namespace = referrer.namespace
+        if not is_placed(referrer) and name in self._names(group_kind):
+            return True
         unplaced = self._index.find(group_kind, DEFAULT_NAMESPACE, name)
         if unplaced is not None and not is_placed(unplaced):
             return True
@@ -125,6 +128,13 @@ class Presence:
             or pods.has_releases(namespace)
             or pods.is_made_by_operator(namespace, name)
         )
+
+    def _names(self, group_kind: str) -> frozenset[str]:
+        known = self._known_names.get(group_kind)
+        if known is None:
+            known = frozenset(found.name for found in self._index.of_kind(group_kind))
+            self._known_names[group_kind] = known
+        return known
 
 
 def _folder(resource: Resource) -> str:

@@ -115,6 +115,11 @@ def is_crd(value: Any) -> bool:
     return f"{group}/{text(value, 'kind')}" == CRD
 
 
+def is_placed(resource: Resource) -> bool:
+    """Whether an object says itself which namespace it is for."""
+    return bool(text(resource.metadata, "namespace"))
+
+
 def make_resource(
     document: Document, path: Path, value: dict[str, Any], *, reported: bool = True
 ) -> Resource:
