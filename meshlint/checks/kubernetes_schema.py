@@ -37,6 +37,8 @@ def schema_violation(subject: Resource, world: World, params: Mapping[str, Any])
                 "where": _where(violation.path),
             },
             message=violation.kind,
+            # Of a null there is nothing to point at.
+            on_key=violation.kind == "missing-field",
         )
 
 
