@@ -79,6 +79,7 @@ class Hosts:
         self._index = world.index
         self.cluster_domain = world.cluster_domain
         self._sees_entries: dict[str, bool] = {}
+        self._clients: dict[str, bool] = {}
 
     # ------------------------------------------------------------------------------- names
 
@@ -376,6 +377,39 @@ class Hosts:
             for rule in self._index.of_kind(DESTINATION_RULE)
             if text(rule.spec, "host")
         )
+
+    def homes(self, host: str, namespace: str) -> frozenset[str]:
+        """Namespaces that a host belongs to: of its Service, else of its ServiceEntries."""
+        service = self.service_of(host, namespace)
+        found = {target.namespace for target in self.anywhere(host, namespace).targets}
+        if service is not None and not found:
+            found.add(service[0])
+        return frozenset(found)
+
+    def has_clients(self, namespace: str) -> bool:
+        """Whether a namespace may have proxies that call others: of workloads or of gateways."""
+        known = self._clients.get(namespace)
+        if known is None:
+            world = self._world
+            known = self._clients[namespace] = any(
+                world.is_infrastructure(workload)
+                or world.injection(workload).answer != "no"
+                or world.injection(workload).mode == "ambient"
+                for workload in self._index.workloads_in(namespace)
+            ) or any(gateway.namespace == namespace for gateway in world.installations.gateways)
+        return known
+
+    def has_several_endpoints(self, target: Resource) -> bool:
+        """Whether there is surely more than one instance to choose from at some time."""
+        if target.kind == "ServiceEntry" and not _selector(target):
+            return len(items(target.spec, "endpoints")) > 1
+        instances = 0
+        for workload in self.workloads(target):
+            if workload.kind == "DaemonSet":
+                return True
+            replicas = self._world.autoscaling.replica_range(workload)
+            instances += (replicas.maximum or 0) if replicas is not None else 0
+        return instances > 1
 
 
 def _selector(target: Resource) -> dict[str, Any]:
