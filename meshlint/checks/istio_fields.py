@@ -7,11 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from meshlint.checks.hits import at, dotted
-from meshlint.findings import Hit
+from meshlint.findings import Hit, Path
 from meshlint.mesh.istio_api import Part, at_part
 from meshlint.mesh.mesh_config import MeshConfig
 from meshlint.mesh.world import World
 from meshlint.model.durations import signed_seconds
+from meshlint.model.labels import string_maps
 from meshlint.model.names import is_placeholder
 from meshlint.model.regex import LONGEST, regex_fault
 from meshlint.model.resources import Resource
@@ -56,12 +57,13 @@ def type_invalid(
     subject: Resource | MeshConfig, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """Values that the schema, or the target version, refuses in a field that it has."""
+    labels = _string_maps(subject)
     for part in world.istio_api.parts(subject):
         for violation in part.reading.violations:
             value = at_part(part, violation.path)
             if violation.kind == "unknown-field" or is_placeholder(value):
                 continue
-            if _made_text(part, violation):
+            if violation.path[:-1] in labels or _made_text(part, violation):
                 continue
             args = {
                 **_args(part, violation.path),
@@ -69,13 +71,22 @@ def type_invalid(
                 "expected": violation.expected,
                 "suggestion": _meant(value, violation),
             }
-            several = violation.kind == "several-of-one"
-            where = part.place.below(*violation.path)
-            yield at(where, args, message=violation.kind, on_key=several)
+            # An item that is left empty has no text to point at.
+            empty = value is None and isinstance(violation.path[-1], int)
+            where = part.place.below(*violation.path[: -1 if empty else None])
+            on_key = empty or violation.kind == "several-of-one"
+            yield at(where, args, message=violation.kind, on_key=on_key)
         for dated in part.reading.dated:
             if dated.value and part.state(dated) == "later":
                 args = {**_args(part, dated.path), "found": dated.value, "since": dated.since}
                 yield at(part.place.below(*dated.path), args, message="later")
+
+
+def _string_maps(subject: Resource | MeshConfig) -> set[Path]:
+    """Labels and annotations, whose values have rules of their own."""
+    if isinstance(subject, MeshConfig):
+        return set()
+    return {place[len(subject.path) :] for _, place, _ in string_maps(subject)}
 
 
 def _made_text(part: Part, violation: Violation) -> bool:

@@ -7,6 +7,7 @@ names. A type is `string`, `bool`, `int`, `int32`, `uint32`, `uint64`, `int64`, 
 number, the length of a string or the items. `int` has its range judged by rules of its own.
 `duration 1ms` is at least 1 ms and a multiple of it, `duration 0/1s` zero or more in whole
 seconds. A name may go on: `@1.24` is there from that minor on, `@-1.24` up to the one before it.
+A name with `!` has to be set; most of these are left to rules of their own.
 Each text below `oneof` names fields of which at most one may be set.
 
 Source: istio/api 1.19 to 1.31, and for what comes with 1.32 the definitions of resources in
@@ -78,6 +79,7 @@ class Field:
     type: Type
     since: str = ""
     before: str = ""
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ def message(name: str) -> Message:
         plain, *marks = key.split("@")
         since = next((mark for mark in marks if mark[0] != "-"), "")
         before = next((mark[1:] for mark in marks if mark[0] == "-"), "")
-        fields[plain] = Field(plain, _type(written, file), since, before)
+        name_ = plain.removesuffix("!")
+        fields[name_] = Field(name_, _type(written, file), since, before, name_ != plain)
     spellings = {_SNAKE.sub("_", name).lower(): name for name in fields}
     return Message(fields, spellings, one_of)
 
@@ -207,6 +210,9 @@ def _object(found: Message) -> dict[str, Any]:
         "properties": {name: _json_schema(field.type) for name, field in found.fields.items()},
         "additionalProperties": False,
     }
+    required = [name for name, field in found.fields.items() if field.required]
+    if required:
+        schema["required"] = required
     groups = []
     for group in found.one_of:
         each = [{"required": [name]} for name in group]
