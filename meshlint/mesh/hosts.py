@@ -17,7 +17,7 @@ from meshlint.mesh.checkable import services_known, workloads_known
 from meshlint.mesh.host_names import HostTable, service_parts
 from meshlint.mesh.installations.automatic import deployment_name
 from meshlint.mesh.mesh_config import mesh_configs
-from meshlint.mesh.policies import exports, is_exported
+from meshlint.mesh.policies import exports, is_exported, mesh_namespaces
 from meshlint.mesh.protocols import protocol, service_protocol
 from meshlint.model.names import is_ip
 from meshlint.model.resources import DEFAULT_NAMESPACE, Resource
@@ -95,12 +95,13 @@ class Hosts:
             return name
         where, service = parts
         two_labels = name == f"{service}.{where}"
-        if two_labels and where not in self._namespaces:
+        if two_labels and where not in self.namespaces:
             return name
         return f"{service}.{where}.svc.{self.cluster_domain}"
 
     @cached_property
-    def _namespaces(self) -> frozenset[str]:
+    def namespaces(self) -> frozenset[str]:
+        """Namespaces that the input has a Namespace for, or something in."""
         found = {resource.namespace for resource in self._index.resources}
         return frozenset(found | {r.name for r in self._index.of_kind("core/Namespace")})
 
@@ -183,7 +184,7 @@ class Hosts:
         if parts is not None and (name != f"{parts[1]}.{parts[0]}"):
             if parts[1].startswith("istio") and not self._shows_istio(parts[0]):
                 return False
-            return services_known(self._world, parts[0]) and not self._may_be_made(*parts)
+            return services_known(self._world, parts[0]) and not self.may_be_made(*parts)
         known = self._sees_entries.get(namespace)
         if known is None:
             entries = self._index.of_kind(SERVICE_ENTRY)
@@ -191,7 +192,7 @@ class Hosts:
             self._sees_entries[namespace] = known
         return known
 
-    def _may_be_made(self, namespace: str, service: str) -> bool:
+    def may_be_made(self, namespace: str, service: str) -> bool:
         """Whether a Service may come from what the input does not show as a manifest.
 
         That is an operator, a release of a chart, an installation of Istio, a kustomization that
@@ -293,6 +294,25 @@ class Hosts:
             if isinstance(host, str) and host
         )
 
+    def entry_ports(self, host: str, number: int) -> Sequence[tuple[Resource, int]]:
+        """ServiceEntries for exactly this host and port, with the place in their ports."""
+        return self._entry_ports.get((host, number), ())
+
+    @cached_property
+    def _entry_ports(self) -> Mapping[tuple[str, int], Sequence[tuple[Resource, int]]]:
+        table: dict[tuple[str, int], list[tuple[Resource, int]]] = defaultdict(list)
+        for entry in self._index.of_kind(SERVICE_ENTRY):
+            hosts = {
+                self.full_name(host, entry.namespace)
+                for host in items(entry.spec, "hosts")
+                if isinstance(host, str)
+            }
+            for at, port in mappings(entry.spec, "ports"):
+                number = integer(port, "number")
+                for host in hosts if number is not None else ():
+                    table[host, number or 0].append((entry, at))
+        return table
+
     # --------------------------------------------------------------------------- endpoints
 
     def ports(self, target: Resource) -> tuple[Port, ...]:
@@ -386,6 +406,22 @@ class Hosts:
             found.add(service[0])
         return frozenset(found)
 
+    @cached_property
+    def mesh_namespaces(self) -> frozenset[str]:
+        """Namespaces with workloads of the mesh."""
+        return frozenset(mesh_namespaces(self._world))
+
+    def groups_like(self, group: Resource) -> Sequence[Resource]:
+        """WorkloadGroups of the namespace whose machines get the same labels, itself included."""
+        return self._groups.get(_group_key(group), ())
+
+    @cached_property
+    def _groups(self) -> Mapping[tuple[str, frozenset[str]], Sequence[Resource]]:
+        table: dict[tuple[str, frozenset[str]], list[Resource]] = defaultdict(list)
+        for group in self._index.of_kind(WORKLOAD_GROUP):
+            table[_group_key(group)].append(group)
+        return table
+
     def has_clients(self, namespace: str) -> bool:
         """Whether a namespace may have proxies that call others: of workloads or of gateways."""
         known = self._clients.get(namespace)
@@ -410,6 +446,11 @@ class Hosts:
             replicas = self._world.autoscaling.replica_range(workload)
             instances += (replicas.maximum or 0) if replicas is not None else 0
         return instances > 1
+
+
+def _group_key(group: Resource) -> tuple[str, frozenset[str]]:
+    labels = mapping(group.spec, "metadata", "labels")
+    return group.namespace, frozenset(f"{key}={value}" for key, value in labels.items())
 
 
 def _selector(target: Resource) -> dict[str, Any]:
