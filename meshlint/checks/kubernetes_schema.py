@@ -19,7 +19,8 @@ _LONGEST_VALUE = 40
 def schema_violation(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Values that the schema of the kind refuses, in objects of the origin `origin`.
 
-    Values of labels, annotations and their like are left to `annotation-value-not-string`.
+    Values of labels, annotations and their like are left to `annotation-value-not-string`, and
+    what a rule about ports or spread constraints reports to that.
     """
     for violation in _violations(subject, world, params["origin"]):
         if violation.kind == "unknown-field" or _is_string_map(subject, violation.path[:-1]):
@@ -27,6 +28,8 @@ def schema_violation(subject: Resource, world: World, params: Mapping[str, Any])
         if is_placeholder(get(subject.value, *violation.path)):
             continue
         if violation.kind == "missing-field" and _may_be_added(subject, world, violation):
+            continue
+        if _is_said(subject, world, (*subject.path, *violation.path)):
             continue
         yield Hit(
             (*subject.path, *violation.path),
@@ -63,6 +66,26 @@ def _violations(subject: Resource, world: World, origin: str) -> Iterator[Violat
     found = world.schemas.of(subject)
     if found is not None and found[1] == origin:
         yield from world.schemas.violations(subject)
+
+
+_CLOSER_RULES = ("port-definition-invalid", "topology-spread-invalid")
+
+
+def _is_said(subject: Resource, world: World, path: Path) -> bool:
+    """Whether a rule that knows more of a place reports it."""
+    if not {"ports", "topologySpreadConstraints"} & set(path):
+        return False
+    workload = world.index.workload_of(subject)
+    judged = workload or (subject if subject.group_kind == "core/Service" else None)
+    if judged is None:
+        return False
+    return any(
+        hit.path[: len(path)] == path or path[: len(hit.path)] == hit.path
+        for rule in _CLOSER_RULES
+        if workload is not None or rule == "port-definition-invalid"
+        for hit in world.hits(rule, judged)
+        if len(hit.path) > len(subject.path) + 3
+    )
 
 
 _ADDED_BY_KUSTOMIZE = frozenset({"selector", "matchLabels", "labels", "namespace"})

@@ -110,10 +110,13 @@ def _fault(subject: Resource, name: str) -> str:
 def invalid_label(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Labels, also those of templates and selectors, with an illegal key or value.
 
-    Values that are no strings are left to `annotation-value-not-string`.
+    Values that are no strings are left to `annotation-value-not-string`, the selectors of Istio to
+    `istio-selector-invalid`.
     """
     for kind, path, found in string_maps(subject):
         if kind not in ("label", "selector"):
+            continue
+        if kind == "selector" and subject.group in _NAMED:
             continue
         for key, value in found.items():
             if is_placeholder(key) or (isinstance(value, str) and is_placeholder(value)):
