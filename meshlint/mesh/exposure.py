@@ -88,11 +88,12 @@ def serving_proxies(world: World, gateway: Resource) -> Sequence[GatewayProxy]:
     return [
         proxy
         for proxy in world.installations.gateways
-        if matches_labels(selector, _pod_labels(world, proxy))
+        if matches_labels(selector, pod_labels(world, proxy))
     ]
 
 
-def _pod_labels(world: World, proxy: GatewayProxy) -> Mapping[str, Any]:
+def pod_labels(world: World, proxy: GatewayProxy) -> Mapping[str, Any]:
+    """Labels of the pods of a gateway, as far as the input tells them."""
     if proxy.form == "rendered" and proxy.resource is not None:
         workload = world.index.workload_of(proxy.resource)
         return workload.labels if workload is not None else {}
@@ -140,7 +141,7 @@ def _is_in_front(
         return matches_labels(mapping(gateway.spec, "selector"), selector)
     return any(
         proxy.namespace in ("", service.namespace)
-        and matches_labels(selector, _pod_labels(world, proxy))
+        and matches_labels(selector, pod_labels(world, proxy))
         for proxy in served
     )
 

@@ -93,6 +93,22 @@ def _mode(policy: Resource, *path: str | int) -> Sourced[Mode] | None:
     return next((Sourced(mode, place) for mode in MODES if written == mode), None)
 
 
+def labels_mode(
+    index: Index, root_namespace: str, namespace: str, labels: Mapping[str, Any]
+) -> Sourced[Mode] | None:
+    """Mode of pods that carry labels, and maybe more of them; None where it is not known."""
+    certain = []
+    for policy in index.in_namespace(PEER_AUTHENTICATION, namespace):
+        wanted = mapping(policy.spec, "selector", "matchLabels")
+        if not wanted or any(labels.get(key, value) != value for key, value in wanted.items()):
+            continue
+        if mapping(policy.spec, "portLevelMtls") or not matches_labels(wanted, labels):
+            return None
+        certain.append(policy)
+    scopes = (certain, _of_namespace(index, namespace), _of_namespace(index, root_namespace))
+    return _first(scopes, None)
+
+
 def strict_policy(index: Index, namespace: str) -> Resource | None:
     """A PeerAuthentication without selector that makes a namespace take mTLS alone.
 

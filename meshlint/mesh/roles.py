@@ -192,6 +192,12 @@ def _mesh_config(world: World) -> Sequence[Any]:
     return mesh_configs(world)
 
 
+def _mesh_networks(world: World) -> Sequence[Any]:
+    from meshlint.mesh.mesh_networks import mesh_networks
+
+    return mesh_networks(world)
+
+
 ROLES: dict[str, Callable[[World], Sequence[Any]]] = {
     "any-file": lambda world: world.index.files,
     "any-resource": lambda world: world.index.resources,
@@ -218,6 +224,7 @@ ROLES: dict[str, Callable[[World], Sequence[Any]]] = {
     "alert": lambda world: world.monitoring.alerts,
     "dashboard": lambda world: world.monitoring.dashboards,
     "mesh-config": _mesh_config,
+    "mesh-networks": _mesh_networks,
     "rbac-role": _not_system(*RBAC_ROLES),
     "rbac-binding": _not_system(*RBAC_BINDINGS),
 }

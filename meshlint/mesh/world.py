@@ -14,7 +14,7 @@ from meshlint.mesh.roles import ROLES, is_mesh_infrastructure
 from meshlint.mesh.settings import Settings
 from meshlint.mesh.versions import NEWEST_ISTIO, Version
 from meshlint.model.index import Index
-from meshlint.model.values import text
+from meshlint.model.values import items, text
 from meshlint.model.workloads import Workload
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from meshlint.mesh.gateway_api import Sharing
     from meshlint.mesh.gateway_bindings import Claims
     from meshlint.mesh.hosts import Hosts
+    from meshlint.mesh.identities import Identities
     from meshlint.mesh.ingresses import RouteTable
     from meshlint.mesh.injection import Injection, Injector
     from meshlint.mesh.istio_api import IstioApi
@@ -270,6 +271,28 @@ class World:
         declared |= {plane.namespace for plane in self.installations.control_planes}
         own = {"default", "kube-system", "kube-public", "kube-node-lease", "istio-system"}
         return frozenset(declared | own | {self.root_namespace} | self.index.namespaces)
+
+    @cached_property
+    def identities(self) -> Identities:
+        """Trust domains of the mesh, and the accounts that pods run with."""
+        from meshlint.mesh.identities import Identities
+
+        return Identities(self)
+
+    @cached_property
+    def mesh_namespaces(self) -> frozenset[str]:
+        """Namespaces with workloads of the mesh."""
+        return frozenset(found.namespace for found in self.subjects("mesh-workload"))
+
+    @cached_property
+    def routed_hosts(self) -> frozenset[tuple[str, str]]:
+        """Hosts of VirtualServices in lower case, each with the namespace it is meant from."""
+        return frozenset(
+            (host.lower(), service.namespace)
+            for service in self.index.of_kind("networking.istio.io/VirtualService")
+            for host in items(service.spec, "hosts")
+            if isinstance(host, str)
+        )
 
     @cached_property
     def gateway_sharing(self) -> Sharing:
