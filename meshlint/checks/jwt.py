@@ -33,6 +33,10 @@ def rule_invalid(subject: Resource, world: World, params: Mapping[str, Any]) -> 
         if not any(value not in (None, "") for value in given):
             problem = "The rule has neither an issuer nor a jwksUri, so it cannot tell any token"
             yield fault(path, problem)
+        keys = [name for name in ("jwksUri", "jwks_uri", "jwks") if rule.get(name) is not None]
+        if len(keys) > 1:
+            problem = f"The rule has both {listed(keys)}, and its keys can come from one place only"
+            yield fault((*path, keys[1]), problem, on_key=True)
         yield from _addresses(path, rule)
         if text(rule, "jwks") and jwks.keys(text(rule, "jwks")) is None:
             problem = "The text in jwks is no JSON Web Key Set, so no token can be verified with it"

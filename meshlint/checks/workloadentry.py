@@ -17,7 +17,7 @@ from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, items, mapping, mappings, text
 
 _PORT_NAME = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
-_LONGEST_PORT_NAME = 63
+_LONGEST_PORT_NAME = 62
 
 
 def entry_invalid(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -31,15 +31,20 @@ def entry_invalid(subject: Resource, world: World, params: Mapping[str, Any]) ->
         problem = "The workload has neither an address nor a network it is reached through"
         yield fault((*path, "address"), problem, on_key=True)
     elif address.startswith(UNIX):
-        if not is_socket_path(address.removeprefix(UNIX)):
-            yield fault((*path, "address"), f"Address {address} is no absolute path of a socket")
-        if mapping(subject.spec, "ports"):
-            yield fault((*path, "ports"), "A workload behind a socket has ports", on_key=True)
+        yield from _socket(path, subject.spec)
     elif address and not is_ip(address) and not is_fqdn(address):
         problem = f"Address {address} is neither an IP address nor a host name"
         yield fault((*path, "address"), problem)
     yield from _ports((*path, "ports"), mapping(subject.spec, "ports"))
     yield from _labels((*path, "labels"), subject.spec.get("labels"))
+
+
+def _socket(path: Path, entry: dict[str, Any]) -> Iterator[Hit]:
+    address = text(entry, "address")
+    if not is_socket_path(address.removeprefix(UNIX)):
+        yield fault((*path, "address"), f"Address {address} is no absolute path of a socket")
+    if mapping(entry, "ports"):
+        yield fault((*path, "ports"), "A workload behind a socket has ports", on_key=True)
 
 
 def _ports(path: Path, ports: dict[str, Any]) -> Iterator[Hit]:
@@ -76,6 +81,8 @@ def _group(path: Path, spec: dict[str, Any]) -> Iterator[Hit]:
     if template is None:
         problem = "The group has no template for its workloads"
         yield fault((*path, "template"), problem, on_key=True)
+    if text(template, "address").startswith(UNIX):
+        yield from _socket((*path, "template"), mapping(template))
     yield from _ports((*path, "template", "ports"), mapping(template, "ports"))
     yield from _labels((*path, "metadata", "labels"), get(spec, "metadata", "labels"))
     probe = spec.get("probe")
