@@ -154,6 +154,15 @@ class Assumption:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class KindWithoutSchema:
+    """A kind whose objects were linted but judged by no schema, and how many there are."""
+
+    api_version: str
+    kind: str
+    resources: int
+
+
 Precision = Literal["very-high", "high", "medium", "low"]
 """How often a finding of a rule is right, in the words of GitHub code scanning."""
 
@@ -204,6 +213,9 @@ class Report:
     readiness: tuple[Readiness, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     assumptions: tuple[Assumption, ...] = ()
+    without_schema: tuple[KindWithoutSchema, ...] = ()
+    notices: tuple[str, ...] = ()
+    """What else a person has to know about the run, one sentence each."""
     files: int = 0
     """Files that were read."""
     documents: int = 0

@@ -17,6 +17,13 @@ from meshlint.mesh.world import World
 from meshlint.ruleset import Rule
 from meshlint.suppressions import Waiver, read_suppressions
 
+SCHEMA_RULES = frozenset(
+    f"{whose}-{what}"
+    for whose in ("kubernetes", "custom-resource")
+    for what in ("schema-invalid", "field-unknown")
+)
+"""Rules that judge objects by the schema of their kind."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -72,12 +79,15 @@ def lint(request: Request) -> Result:
     finally:
         if collecting:
             gc.enable()
+    judged = any(entry.rule.id in SCHEMA_RULES for entry in request.rules)
     report = Report(
         findings=outcome.findings,
         suppressed=outcome.suppressed,
         readiness=outcome.readiness,
         skipped=_skipped(loaded, world),
         assumptions=outcome.assumptions,
+        without_schema=world.schemas.missing if judged else (),
+        notices=world.schemas.notices if judged else (),
         files=loaded.file_count,
         documents=loaded.document_count,
         resources=sum(resource.reported for resource in world.index.resources),

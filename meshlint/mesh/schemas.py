@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from meshlint.findings import KindWithoutSchema
 from meshlint.model.resources import CRD
 from meshlint.schemas.kubernetes import bundle, nearest_minor
 
@@ -29,6 +31,7 @@ class Schemas:
 
     def __init__(self, index: Index, kubernetes: Version) -> None:
         self._index = index
+        self._kubernetes = kubernetes
         self._bundle = bundle(nearest_minor(kubernetes.minor))
         self._found: dict[str, tuple[Schema, Origin] | None] = {}
         self._violations: dict[Resource, Sequence[Violation]] = {}
@@ -74,9 +77,35 @@ class Schemas:
 
     def knows_group(self, group: str) -> bool:
         """Whether the kinds of a group are known: those of Kubernetes, Istio, the Gateway API."""
-        if group in ("", _ISTIO, _GATEWAY_API) or group.endswith(f".{_ISTIO}"):
+        if group in ("", "extensions", _ISTIO, _GATEWAY_API) or group.endswith(f".{_ISTIO}"):
             return True
-        return any(kind.startswith(f"{group}/") for kind in self._bundle.kinds)
+        return group in self._groups
+
+    @cached_property
+    def _groups(self) -> frozenset[str]:
+        return frozenset(kind.split("/")[0] for kind in self._bundle.kinds if kind.count("/") == 2)
+
+    @cached_property
+    def missing(self) -> tuple[KindWithoutSchema, ...]:
+        """The kinds of the objects reported on that no schema is known of."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for kind in self._index.kinds:
+            group = kind.partition("/")[0]
+            if self.knows_group("" if group == "core" else group):
+                continue
+            for resource in self._index.of_kind(kind):
+                if resource.reported and self.of(resource) is None:
+                    counts[resource.api_version, resource.kind] += 1
+        return tuple(KindWithoutSchema(*key, count) for key, count in sorted(counts.items()))
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What has to be said about the schemas that were used."""
+        nearest = nearest_minor(self._kubernetes.minor)
+        if nearest == self._kubernetes.minor:
+            return ()
+        said = f"The schemas of Kubernetes {self._kubernetes} are not known"
+        return (f"{said}: objects are judged by those of 1.{nearest}.",)
 
     def violations(self, resource: Resource) -> Sequence[Violation]:
         """How an object violates its schema; nothing where it has none."""

@@ -52,6 +52,11 @@ def render(report: Report, context: ReportContext) -> str:
             {"file": entry.file, "document": entry.document, "reason": entry.reason}
             for entry in report.skipped
         ],
+        "without_schema": [
+            {"apiVersion": entry.api_version, "kind": entry.kind, "resources": entry.resources}
+            for entry in report.without_schema
+        ],
+        "notices": list(report.notices),
         "suppressed": [
             {
                 "rule": entry.finding.rule,

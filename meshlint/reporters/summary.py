@@ -22,7 +22,16 @@ from meshlint.reporters.terminal import (
 )
 
 if TYPE_CHECKING:
-    from meshlint.findings import Assumption, Gone, ItemState, Readiness, Report, Skipped, Suppressed
+    from meshlint.findings import (
+        Assumption,
+        Gone,
+        ItemState,
+        KindWithoutSchema,
+        Readiness,
+        Report,
+        Skipped,
+        Suppressed,
+    )
     from meshlint.reporters.context import ReportContext
 
 _MAX_SUBJECTS = 10
@@ -45,6 +54,8 @@ def summary_lines(report: Report, context: ReportContext) -> list[str]:
                 _suppressed(report.suppressed, context.color, width),
                 _gone(report.gone, context.color, width),
                 _skipped(report.skipped, context.color),
+                _without_schema(report.without_schema, context.color),
+                _notices(report.notices, width),
                 _assumed(report.assumptions, context, width),
             ]
             if verbose
@@ -52,6 +63,7 @@ def summary_lines(report: Report, context: ReportContext) -> list[str]:
                 _suppressed_in_short(report.suppressed, width)
                 + _gone_in_short(report.gone, width)
                 + _skipped_in_short(report.skipped, width)
+                + _without_schema_in_short(report.without_schema, width)
                 + _assumed_in_short(report, width)
             ]
         ),
@@ -282,6 +294,29 @@ def _skipped(skipped: Sequence[Skipped], color: bool) -> list[str]:
             document = "" if entry.document is None else f", document {entry.document + 1}"
             lines.append(paint(f"    {visible(entry.file)}{document}", DIM, color))
     return [paint("Skipped", BOLD, color), *lines] if lines else []
+
+
+def _without_schema_in_short(kinds: Sequence[KindWithoutSchema], width: int) -> list[str]:
+    if not kinds:
+        return []
+    objects = _count(sum(entry.resources for entry in kinds), "resource")
+    said = f"{objects} of {_count(len(kinds), 'kind')} judged by no schema: add --crds"
+    return wrap(f"{said}; -v lists the kinds", width, indent=2)
+
+
+def _without_schema(kinds: Sequence[KindWithoutSchema], color: bool) -> list[str]:
+    if not kinds:
+        return []
+    title = "Judged by no schema, as --crds gives none"
+    lines = [
+        f"  {one_line(entry.kind)} of {one_line(entry.api_version)} ({entry.resources:,})"
+        for entry in kinds
+    ]
+    return [paint(title, BOLD, color), *lines]
+
+
+def _notices(notices: Sequence[str], width: int) -> list[str]:
+    return [line for notice in notices for line in wrap(one_line(notice), width, indent=2)]
 
 
 def _assumed_in_short(report: Report, width: int) -> list[str]:
