@@ -78,6 +78,10 @@ def match_mismatched(subject: Resource, world: World, params: Mapping[str, Any])
 def _waypoint(patch: Patch, path: Path) -> Iterator[Hit]:
     block = patch.match.get("waypoint")
     if not isinstance(block, dict):
+        for other in ("listener", "routeConfiguration"):
+            if patch.context == "WAYPOINT" and isinstance(patch.match.get(other), dict):
+                problem = f"The match is for a {other}, and context WAYPOINT needs waypoint"
+                yield fault((*path[:-1], other), problem, on_key=True)
         return
     if patch.context != "WAYPOINT":
         problem = f"The match is for a waypoint, and its context is {patch.context}, not WAYPOINT"
@@ -152,17 +156,10 @@ def priority_missing(subject: Resource, world: World, params: Mapping[str, Any])
 
 def _bound_elsewhere(patch: Patch, world: World) -> Related | None:
     """Another patch on the same filter that is for one version of the proxy only."""
-    if not patch.filter_name:
-        return None
-    for resource in world.index.of_kind("networking.istio.io/EnvoyFilter"):
-        for other in patches(resource):
-            if (
-                other.entry is not patch.entry
-                and other.proxy_version
-                and other.filter_name == patch.filter_name
-            ):
-                path = (*other.path, "match", "proxy", "proxyVersion")
-                return Related(resource.document, path, "only for this version")
+    for resource, other in world.version_bound_patches.get(patch.filter_name, ()):
+        if other.entry is not patch.entry:
+            path = (*other.path, "match", "proxy", "proxyVersion")
+            return Related(resource.document, path, "only for this version")
     return None
 
 
@@ -185,9 +182,9 @@ def mesh_wide(subject: Resource, world: World, params: Mapping[str, Any]) -> Ite
 def version_unbound(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Patches that are for whatever version of the proxy comes next."""
     for patch in patches(subject):
-        if not patch.proxy_version:
+        if patch.apply_to and not patch.proxy_version:
             path = (*patch.path, "match", "proxy", "proxyVersion")
-            yield Hit(path, {"target": patch.apply_to or "the patch"}, on_key=True)
+            yield Hit(path, {"target": patch.apply_to}, on_key=True)
 
 
 _LONGEST_VERSION = 1024

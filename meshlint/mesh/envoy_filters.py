@@ -6,13 +6,17 @@ Sources: Istio `pilot/pkg/networking/core/envoyfilter` (which operations are car
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from meshlint.findings import Path
+from meshlint.model.index import Index
 from meshlint.model.resources import Resource
 from meshlint.model.values import mapping, mappings, text
+
+ENVOY_FILTER = "networking.istio.io/EnvoyFilter"
 
 RELATIVE = frozenset({"REMOVE", "REPLACE", "INSERT_BEFORE", "INSERT_AFTER"})
 """Operations that need another filter or route to be there already."""
@@ -134,3 +138,13 @@ def patches(resource: Resource) -> Iterator[Patch]:
     """The patches of an EnvoyFilter."""
     for number, entry in mappings(resource.spec, "configPatches"):
         yield Patch((*resource.path, "spec", "configPatches", number), entry)
+
+
+def version_bound(index: Index) -> Mapping[str, Sequence[tuple[Resource, Patch]]]:
+    """Patches that are for certain versions of the proxy only, by the filter they are about."""
+    table: dict[str, list[tuple[Resource, Patch]]] = defaultdict(list)
+    for resource in index.of_kind(ENVOY_FILTER):
+        for patch in patches(resource):
+            if patch.proxy_version and patch.filter_name:
+                table[patch.filter_name].append((resource, patch))
+    return table

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from meshlint.mesh.ambient import Ambient
     from meshlint.mesh.budgets import Budgets
+    from meshlint.mesh.envoy_filters import Patch
     from meshlint.mesh.gateway_api import Sharing
     from meshlint.mesh.gateway_bindings import Claims
     from meshlint.mesh.hosts import Hosts
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from meshlint.mesh.monitoring import Monitoring
     from meshlint.mesh.network_policies import NetworkPolicies
     from meshlint.mesh.pods import Pods
+    from meshlint.mesh.policy_scopes import PolicyScopes
     from meshlint.mesh.presence import Presence
     from meshlint.mesh.provenance import Sourced
     from meshlint.mesh.proxy import EffectiveProxy, Proxies
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from meshlint.mesh.routing import Routing
     from meshlint.mesh.schemas import Schemas
     from meshlint.mesh.tracing import Telemetries
+    from meshlint.model.resources import Resource
 
 
 class World:
@@ -187,6 +190,13 @@ class World:
         return NetworkPolicies(self)
 
     @cached_property
+    def policy_scopes(self) -> PolicyScopes:
+        """What policies of Istio select."""
+        from meshlint.mesh.policy_scopes import PolicyScopes
+
+        return PolicyScopes(self)
+
+    @cached_property
     def presence(self) -> Presence:
         """What stands beside what in the input."""
         from meshlint.mesh.presence import Presence
@@ -321,6 +331,13 @@ class World:
         from meshlint.mesh.route_timeouts import longest_timeouts
 
         return longest_timeouts(self.index, self.cluster_domain)
+
+    @cached_property
+    def version_bound_patches(self) -> Mapping[str, Sequence[tuple[Resource, Patch]]]:
+        """Patches of EnvoyFilters for certain versions of the proxy, by the filter's name."""
+        from meshlint.mesh.envoy_filters import version_bound
+
+        return version_bound(self.index)
 
     # --------------------------------------------------------------------- completeness
 
