@@ -137,7 +137,8 @@ def ejection_unbounded(subject: Resource, world: World, params: Mapping[str, Any
             continue
         place, value = outlier
         percent = integer(value, "maxEjectionPercent")
-        if percent is None or percent <= params["max"] or value.get("minHealthPercent"):
+        # What is above 100 is no percentage, and refused as such.
+        if percent is None or not params["max"] < percent <= 100 or value.get("minHealthPercent"):
             continue
         args = {
             "percent": percent,

@@ -19,16 +19,9 @@ from meshlint.model.values import get, integer, is_templated, items, mapping, ma
 UNIX = "unix://"
 """What addresses of sockets begin with."""
 
-_SEMANTICS = "internal.istio.io/gateway-semantics"
-
 
 def server_invalid(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Servers that istiod refuses, and with them the whole Gateway."""
-    internal = subject.annotations.get(_SEMANTICS) == "gateway"
-    if subject.name and not internal and not is_any_case_label(subject.name):
-        name = subject.name
-        if not is_templated(name):
-            yield Hit((*subject.path, "metadata", "name"), {"name": name}, message="name")
     servers = (*subject.path, "spec", "servers")
     if subject.spec.get("servers") in (None, []):
         yield Hit(servers, message="none", on_key=True)

@@ -17,6 +17,7 @@ from meshlint.model.values import get, integer, items, mappings, text
 _PASSTHROUGH = ("PASSTHROUGH", "AUTO_PASSTHROUGH")
 _TERMINATING = ("SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL")
 _PAIR = ("serverCertificate", "privateKey")
+_REFUSED_ON_HTTP = (*_PAIR, "caCertificates")
 _SOURCES = (*_PAIR, "caCertificates", "tlsCertificates", "credentialName", "credentialNames")
 
 
@@ -56,7 +57,7 @@ def tls_unexpected(subject: Resource, world: World, params: Mapping[str, Any]) -
         elif tls_mode(tls) not in _PASSTHROUGH:
             yield Hit((*path, "mode"), {"protocol": spoken, "mode": tls_mode(tls)}, message="http")
         else:
-            field = next((name for name in (*_PAIR, "caCertificates") if text(tls, name)), "")
+            field = next((name for name in _REFUSED_ON_HTTP if text(tls, name)), "")
             if field:
                 args = {"protocol": spoken, "field": field}
                 yield Hit((*path, field), args, message="http-field", on_key=True)
@@ -147,7 +148,8 @@ def tls_setting_ineffective(
     for path, tls, spoken in _blocks(subject):
         if is_tls(spoken) and tls.get("httpsRedirect") is True:
             yield Hit((*path, "httpsRedirect"), {"protocol": spoken}, message="redirect")
-        if not spoken or is_tls(spoken) or is_http(spoken):
+        refused = any(text(tls, field) for field in _REFUSED_ON_HTTP) if is_http(spoken) else False
+        if not refused and (not spoken or is_tls(spoken) or is_http(spoken)):
             yield from ineffective_settings(path, tls)
 
 

@@ -277,10 +277,10 @@ def address_missing(subject: Resource, world: World, params: Mapping[str, Any]) 
     if allocates_addresses(world, subject):
         return
     for number, port in mappings(subject.spec, "ports"):
-        written = port.get("protocol")
-        if written in (None, "") or text(written).upper() == "TCP":
+        written, opened = port.get("protocol"), integer(port, "number")
+        if is_port(opened) and (written in (None, "") or text(written).upper() == "TCP"):
             args = {
-                "port": integer(port, "number") or "?",
+                "port": opened,
                 "protocol": "TCP" if written else "no protocol",
                 "host": next((host for _, host in _hosts(subject)), ""),
             }
