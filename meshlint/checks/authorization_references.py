@@ -13,11 +13,9 @@ from meshlint.mesh.checkable import namespaces_known
 from meshlint.mesh.gateway_config import gateway_layers
 from meshlint.mesh.identities import Principal, Value
 from meshlint.mesh.installations.records import GatewayProxy
-from meshlint.mesh.mesh_config import AUTHORIZATION_TYPES, mesh_configs
-from meshlint.mesh.policies import AUTHORIZATION_POLICY, namespace_wide
+from meshlint.mesh.mesh_config import AUTHORIZATION_TYPES, MeshConfig
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.proxy_config import UNKNOWN, config_field
-from meshlint.mesh.tracing import is_namespace_wide
 from meshlint.mesh.world import World
 from meshlint.model.names import is_ip
 from meshlint.model.resources import Resource
@@ -111,7 +109,7 @@ def host_missing(subject: Resource, world: World, params: Mapping[str, Any]) -> 
 def provider_missing(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Policies that ask an authorizer nobody has configured."""
     name = text(subject.spec, "provider", "name")
-    configs = mesh_configs(world)
+    configs: Sequence[MeshConfig] = world.subjects("mesh-config")
     if subject.spec.get("action") != "CUSTOM" or not name or is_templated(name) or not configs:
         return
     if not all(found.known for found in configs):
@@ -201,11 +199,7 @@ def _services(
     found = {service: None for pod in pods for service in world.index.services_of(pod)}
     if found or policy.namespace == world.root_namespace:
         return list(found)
-    return [
-        service
-        for service in world.index.in_namespace("core/Service", policy.namespace)
-        if labels and matches_labels(mapping(service.spec, "selector"), labels)
-    ]
+    return world.index.services_selecting(policy.namespace, labels)
 
 
 # ---------------------------------------------------------------------------------------- coverage
@@ -217,34 +211,19 @@ def namespace_uncovered(
     """Namespaces with workloads of the mesh and no policy."""
     if subject.name not in world.mesh_namespaces or subject.name == world.root_namespace:
         return
-    if world.index.in_namespace(AUTHORIZATION_POLICY, subject.name):
+    if subject.name in world.authorization.namespaces:
         return
-    if not namespace_wide(world, AUTHORIZATION_POLICY, world.root_namespace):
+    if world.root_namespace not in world.authorization.wide:
         path = (*subject.path, "metadata", "name")
         yield Hit(path, {"namespace": subject.name, "root": world.root_namespace})
 
 
 def workload_uncovered(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Workloads of the mesh that no policy is for."""
-    for namespace in dict.fromkeys((subject.namespace, world.root_namespace)):
-        for policy in world.index.in_namespace(AUTHORIZATION_POLICY, namespace):
-            if _is_for(policy, subject, world):
-                return
+    if world.authorization.holds_for(subject, world.root_namespace):
+        return
     args = {"workload": str(subject.resource.ref), "namespace": subject.namespace}
     yield Hit((*subject.resource.path, "metadata", "name"), args)
-
-
-def _is_for(policy: Resource, workload: Workload, world: World) -> bool:
-    if is_namespace_wide(policy):
-        return True
-    if matches_labels(mapping(policy.spec, "selector", "matchLabels"), workload.labels):
-        return True
-    targets = [get(policy.spec, "targetRef"), *items(policy.spec, "targetRefs")]
-    names = {text(target, "name") for target in targets if text(target, "kind") == "Service"}
-    if any(text(target, "kind") in ("Gateway", "GatewayClass") for target in targets):
-        # A waypoint may stand before any workload of the namespace.
-        return policy.namespace == workload.namespace
-    return any(service.name in names for service in world.index.services_of(workload))
 
 
 # --------------------------------------------------------------------------------------- addresses

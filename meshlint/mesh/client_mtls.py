@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 
 from meshlint.mesh.host_names import covers
 from meshlint.mesh.hosts import DESTINATION_RULE
-from meshlint.mesh.mesh_config import mesh_configs
 from meshlint.mesh.mtls import client_tls
 from meshlint.model.resources import Resource
 from meshlint.model.values import text
@@ -29,7 +28,8 @@ def uses_auto_mtls(world: World) -> bool:
     """Whether clients send mTLS by themselves to servers that take it."""
     if world.settings.auto_mtls is not None:
         return world.settings.auto_mtls
-    return all(found.config.value("enableAutoMtls") is not False for found in mesh_configs(world))
+    configs = world.subjects("mesh-config")
+    return all(found.config.value("enableAutoMtls") is not False for found in configs)
 
 
 def scope_of(world: World, rule: Resource) -> str | None:

@@ -49,7 +49,7 @@ def serving_pods(world: World, gateway: Resource) -> Sequence[Workload]:
 def gateways_known(world: World) -> bool:
     """Whether the input shows where gateways run, other than those istiod makes by itself."""
     return any(proxy.form != "automatic" for proxy in world.installations.gateways) or any(
-        is_gateway_proxy(workload) for workload in world.index.workloads
+        is_gateway_proxy(workload) for workload in world.subjects("mesh-infrastructure")
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from meshlint.model.values import get, items, mapping, mappings, text
 
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
+    from meshlint.model.index import Index
+    from meshlint.model.workloads import Workload
 
 AUTHORIZATION_POLICY = "security.istio.io/AuthorizationPolicy"
 REQUEST_AUTHENTICATION = "security.istio.io/RequestAuthentication"
@@ -60,6 +63,54 @@ def is_exported(resource: Resource, namespace: str, default: Iterable[str] = ("*
         name in ("*", namespace) or (name == "." and resource.namespace == namespace)
         for name in exports(resource) or default
     )
+
+
+# ----------------------------------------------------------------------------------- authorization
+
+
+class Authorization:
+    """What AuthorizationPolicies are for, by namespace. Built once a run."""
+
+    def __init__(self, index: Index) -> None:
+        self.namespaces: set[str] = set()
+        """Namespaces with a policy of any kind."""
+        self.wide: set[str] = set()
+        """Namespaces with a policy for all workloads, or for those behind its waypoint."""
+        self._index = index
+        self._by_label: dict[tuple[str, str, Any], list[dict[str, Any]]] = defaultdict(list)
+        self._by_service: set[tuple[str, str]] = set()
+        for policy in index.of_kind(AUTHORIZATION_POLICY):
+            self._add(policy)
+
+    def _add(self, policy: Resource) -> None:
+        namespace = policy.namespace
+        self.namespaces.add(namespace)
+        if is_namespace_wide(policy):
+            self.wide.add(namespace)
+        wanted = mapping(policy.spec, "selector", "matchLabels")
+        for key, value in wanted.items():
+            if isinstance(value, str):
+                self._by_label[namespace, key, value].append(wanted)
+            break
+        for kind, name in _targets(policy):
+            if kind == "Service":
+                self._by_service.add((namespace, name))
+            elif kind in ("Gateway", "GatewayClass"):
+                self.wide.add(namespace)
+
+    def holds_for(self, workload: Workload, root_namespace: str) -> bool:
+        """Whether a policy is for a workload: by labels, by its Service, or for everything."""
+        homes = (workload.namespace, root_namespace)
+        if workload.namespace in self.wide or root_namespace in self.wide:
+            return True
+        for key, value in workload.labels.items():
+            for home in homes:
+                pair = (home, key, value) if isinstance(value, str) else None
+                for wanted in self._by_label.get(pair, ()) if pair is not None else ():
+                    if matches_labels(wanted, workload.labels):
+                        return True
+        services = self._index.services_of(workload)
+        return any((s.namespace, s.name) in self._by_service for s in services)
 
 
 # -------------------------------------------------------------------------------- workloads of two

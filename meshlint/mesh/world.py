@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from meshlint.mesh.monitoring import Monitoring
     from meshlint.mesh.network_policies import NetworkPolicies
     from meshlint.mesh.pods import Pods
+    from meshlint.mesh.policies import Authorization
     from meshlint.mesh.policy_scopes import PolicyScopes
     from meshlint.mesh.presence import Presence
     from meshlint.mesh.provenance import Sourced
@@ -303,6 +304,20 @@ class World:
             for host in items(service.spec, "hosts")
             if isinstance(host, str)
         )
+
+    @cached_property
+    def reference_grants(self) -> Mapping[tuple[str, str, str, str], list[Resource]]:
+        """ReferenceGrants by their namespace and by group, kind and namespace of whom they let."""
+        from meshlint.mesh.reference_grants import reference_grants
+
+        return reference_grants(self.index)
+
+    @cached_property
+    def authorization(self) -> Authorization:
+        """Which workloads and namespaces AuthorizationPolicies are for."""
+        from meshlint.mesh.policies import Authorization
+
+        return Authorization(self.index)
 
     @cached_property
     def gateway_sharing(self) -> Sharing:

@@ -194,12 +194,16 @@ class Index:
 
     def services_of(self, workload: Workload) -> Sequence[Resource]:
         """Services of the workload's namespace that select its pods."""
+        return self.services_selecting(workload.namespace, workload.labels)
+
+    def services_selecting(self, namespace: str, labels: Mapping[str, Any]) -> Sequence[Resource]:
+        """Services of a namespace that select pods with these labels."""
         return [
             service
-            for key, value in workload.labels.items()
+            for key, value in labels.items()
             if isinstance(value, str)
-            for service in self._services_by_label.get((workload.namespace, key, value), ())
-            if matches_labels(mapping(service.spec, "selector"), workload.labels)
+            for service in self._services_by_label.get((namespace, key, value), ())
+            if matches_labels(mapping(service.spec, "selector"), labels)
         ]
 
 
