@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that is the fewest edits away; empty where none is near.
 
-    Case, dashes and underscores weigh nothing. A name of up to four letters may be one edit off,
+    Case, dashes and underscores weigh nothing. A name of three or four letters may be one edit off,
     a longer one two or, from twelve letters on, three.
     """
     folded = _folded(name)
-    allowed = 1 if len(folded) <= 4 else 2 if len(folded) < 12 else 3
+    allowed = bisect_right((3, 5, 12), len(folded))
     best = ""
     for candidate in sorted(known):
         distance = edits(folded, _folded(candidate), allowed)
