@@ -127,14 +127,12 @@ def _values(path: Path, block: dict[str, Any], known: tuple[str, ...]) -> Iterat
                 problem = _value_problem(field, value)
                 if problem:
                     yield fault((*path, field, at), problem)
-    for field, others in (
-        ("serviceAccounts", ("principals", "namespaces")),
-        ("notServiceAccounts", ("notPrincipals", "notNamespaces")),
-    ):
-        beside = next((other for other in others if items(block, other)), None)
-        if items(block, field) and beside is not None:
-            problem = f"Field {field} stands beside {beside}, which says the same in another way"
-            yield fault((*path, field), problem, on_key=True)
+    accounts = next((field for field in _with_negated("serviceAccounts") if block.get(field)), None)
+    others = _with_negated("principals", "namespaces")
+    beside = next((field for field in others if block.get(field)), None)
+    if accounts is not None and beside is not None:
+        problem = f"Field {accounts} stands beside {beside}, and only one of them can name callers"
+        yield fault((*path, accounts), problem, on_key=True)
 
 
 _SERVICE_ACCOUNT_SLASHES = 1

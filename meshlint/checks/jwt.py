@@ -54,13 +54,15 @@ def rule_invalid(subject: Resource, world: World, params: Mapping[str, Any]) -> 
 
 def _addresses(path: Path, rule: dict[str, Any]) -> Iterator[Hit]:
     for field in ("jwksUri", "jwks_uri"):
-        uri = text(rule, field)
-        problem = _address_problem(uri) if uri else ""
+        uri = rule.get(field)
+        problem = _address_problem(uri) if isinstance(uri, str) else ""
         if problem:
             yield fault((*path, field), f"The address in {field} {problem}")
 
 
 def _address_problem(uri: str) -> str:
+    if not uri:
+        return "is an empty text"
     try:
         parts = urlsplit(uri)
         port = parts.port
