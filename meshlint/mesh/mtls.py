@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from meshlint.findings import Path
 from meshlint.mesh.host_names import overlap, service_parts
 from meshlint.mesh.provenance import Place, Sourced
+from meshlint.mesh.traffic_policies import traffic_policies
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_labels
@@ -142,22 +143,10 @@ class ClientTls:
 
 def client_tls(rule: Resource) -> Iterator[ClientTls]:
     """Every `tls` block of a DestinationRule: for the host, its subsets, and ports of either."""
-    top = (*rule.path, "spec", "trafficPolicy")
-    yield from _tls_of(mapping(rule.spec, "trafficPolicy"), top, "")
-    for at, subset in mappings(rule.spec, "subsets"):
-        path = (*rule.path, "spec", "subsets", at, "trafficPolicy")
-        name = f"subset {text(subset, 'name')}"
-        yield from _tls_of(mapping(subset, "trafficPolicy"), path, name)
-
-
-def _tls_of(policy: dict[str, Any], path: Path, subset: str) -> Iterator[ClientTls]:
-    if mapping(policy, "tls"):
-        yield ClientTls((*path, "tls"), mapping(policy, "tls"), subset or "all ports")
-    for at, entry in mappings(policy, "portLevelSettings"):
-        if mapping(entry, "tls"):
-            port = f"port {get(entry, 'port', 'number')}"
-            scope = f"{port} of {subset}" if subset else port
-            yield ClientTls((*path, "portLevelSettings", at, "tls"), mapping(entry, "tls"), scope)
+    for policy in traffic_policies(rule):
+        block = policy.block("tls")
+        if block is not None and block[1]:
+            yield ClientTls(block[0].path, block[1], policy.scope)
 
 
 def may_speak_mtls(world: World, servers: Meaning) -> Resource | None:
