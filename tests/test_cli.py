@@ -264,6 +264,75 @@ spec:
     assert {f["file"] for f in json.loads(judged.out)["findings"]} == {"hpa.yaml"}
 
 
+DEFINITION = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: trains.rail.example}
+spec:
+  group: rail.example
+  scope: Namespaced
+  names: {kind: Train, plural: trains}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec:
+              type: object
+              properties:
+                wagons: {type: integer}
+"""
+TRAIN = """\
+apiVersion: rail.example/v1
+kind: Train
+metadata: {name: ice}
+spec:
+  wagons: twelve
+  speed: 300
+"""
+
+
+def test_definitions_judge_custom_resources(tmp_path: Path) -> None:
+    (tmp_path / "train.yaml").write_text(TRAIN)
+    (tmp_path / "crds").mkdir()
+    # Beside definitions anything may stand; it is neither reported on nor looked at.
+    (tmp_path / "crds" / "train.yaml").write_text(f"{DEFINITION}---\n{GOOD}")
+    (tmp_path / "crds" / "broken.yaml").write_text("a: [")
+    arguments = ("train.yaml", "--format", "json", "--crds", "crds")
+    found = json.loads(Run(tmp_path, *arguments).out)
+    assert [(f["rule"], f["pointer"]) for f in found["findings"]] == [
+        ("custom-resource-schema-invalid", "/spec/wagons"),
+        ("custom-resource-field-unknown", "/spec/speed"),
+    ]
+    assert found["summary"]["resources"] == 1
+    assert found["summary"]["without_schema"] == []
+
+    # A definition in the input serves as well, and so does one that the configuration names.
+    assert len(Run(tmp_path, "train.yaml", "crds/train.yaml", "--format", "json").rules) >= 2
+    (tmp_path / ".meshlint.yaml").write_text("crds: [crds]\n")
+    assert len(Run(tmp_path, "train.yaml", "--format", "json").rules) == 2
+
+
+def test_kinds_without_a_schema_are_said(tmp_path: Path) -> None:
+    (tmp_path / "train.yaml").write_text(TRAIN)
+    run = Run(tmp_path, "train.yaml")
+    assert run.code == 0
+    assert "1 resource of 1 kind judged by no schema: add --crds" in run.out
+    assert "Train of rail.example/v1 (1)" in Run(tmp_path, "train.yaml", "-v").out
+    summary = json.loads(Run(tmp_path, "train.yaml", "--format", "json").out)["summary"]
+    assert summary["without_schema"] == [
+        {"apiVersion": "rail.example/v1", "kind": "Train", "resources": 1}
+    ]
+
+
+def test_version_of_kubernetes_without_schemas_is_said(tree: Path) -> None:
+    run = Run(tree, "good.yaml", "-v", "--kubernetes-version", "1.99")
+    assert "The schemas of Kubernetes 1.99 are not known" in run.out
+
+
 def test_changed_files_are_judged_against_everything(tree: Path) -> None:
     (tree / "cart.yaml").write_text(BAD)
     (tree / "vendored.yaml").write_text(BAD.replace("cart", "vendored"))
