@@ -1,8 +1,10 @@
 """Which input fields an installation has, and which of them a misspelt one stands for.
 
-Source: istio/istio, operator/pkg/apis of 1.23 and 1.31, manifests/charts; istio/api, mesh/v1alpha1
-and operator/v1alpha1; Sail API. In `known_fields.json` `*` is a part that is not looked into, and
-`@name` stands for another tree of the file. A name may go on: `@1.24` is known from that minor on,
+Source: istio/istio, operator/pkg/apis of 1.23 and 1.31, manifests/charts; istio/api,
+operator/v1alpha1; Sail API. MeshConfig is described in `meshlint.schemas.istio`.
+
+In `known_fields.json` `*` is a part that is not looked into, and `@name` stands for another tree;
+`@mesh` is MeshConfig. A name may go on: `@1.24` is known from that minor on,
 `@-1.24` up to the one before it, `@chart` is read by a chart but no field of the API.
 """
 
@@ -16,6 +18,7 @@ from importlib import resources
 from typing import Any, Literal
 
 from meshlint.mesh.versions import Version
+from meshlint.schemas.istio import MESH_CONFIG, message
 
 Tree = Literal["spec", "sail", "sail-cni", "sail-ztunnel", "mesh"]
 Chart = Literal["istiod", "gateway", "cni", "ztunnel", "base"]
@@ -77,7 +80,17 @@ class Unknown:
 def _trees() -> Mapping[str, Mapping[str, Node]]:
     text = (resources.files("meshlint.mesh.installations") / "known_fields.json").read_text("utf-8")
     found: dict[str, Any] = json.loads(text)
-    return {name: _nodes(tree) for name, tree in found.items()}
+    return {**{name: _nodes(tree) for name, tree in found.items()}, "mesh": _fields(MESH_CONFIG)}
+
+
+def _fields(name: str) -> dict[str, Node]:
+    """Fields of a message of Istio's API. A mapping by any key is not looked into."""
+    nodes = {}
+    for field in message(name).fields.values():
+        inner = field.type.item if field.type.shape == "list" else field.type
+        below = _fields(inner.base) if inner is not None and "/" in inner.base else None
+        nodes[field.name] = Node(below, field.since, field.before)
+    return nodes
 
 
 def _nodes(tree: Mapping[str, Any]) -> dict[str, Node]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache, cached_property
@@ -51,6 +51,8 @@ _MESSAGES = {
 
 KINDS = frozenset(_MESSAGES)
 """Every kind that has a schema: `networking.istio.io/Gateway`."""
+MESH_CONFIG = "mesh/MeshConfig"
+"""The message of MeshConfig."""
 
 # ------------------------------------------------------------------------------------- notation
 
@@ -425,16 +427,4 @@ def of_kind(group_kind: str) -> Api | None:
 @cache
 def mesh_config() -> Api:
     """The schema of MeshConfig."""
-    return Api("mesh/MeshConfig", lenient=True)
-
-
-def fields_below(name: str, seen: frozenset[str] = frozenset()) -> Iterator[tuple[Field, str]]:
-    """Fields of a message, each with the message it holds, empty for none.
-
-    A list or a mapping by any key counts as what it holds. Messages in `seen` are not named.
-    """
-    for found in message(name).fields.values():
-        type_ = found.type
-        while type_.item is not None and type_.shape == "list":
-            type_ = type_.item
-        yield found, type_.base if "/" in type_.base and type_.base not in seen else ""
+    return Api(MESH_CONFIG, lenient=True)
