@@ -27,7 +27,7 @@ def host_missing(subject: Resource, world: World, params: Mapping[str, Any]) -> 
     """Rules for a host that stands for nothing."""
     host, hosts = _host(subject), world.hosts
     readers = hosts.readers(subject, EXPORTS_DEFAULT)
-    if not hosts.is_missing(host, subject.namespace, readers):
+    if not hosts.is_surely_missing(host, subject, readers):
         return
     known = hosts.anywhere(host, subject.namespace).targets
     if any(target.namespace == subject.namespace for target in known):
@@ -76,7 +76,7 @@ def _shown(labels: Mapping[str, Any]) -> str:
 def _selects_nothing(rule: Resource, labels: Mapping[str, Any], world: World) -> bool:
     if _host(rule).startswith("*"):
         return False
-    meaning = world.hosts.meaning(_host(rule), rule.namespace)
+    meaning = world.hosts.meaning_beside(_host(rule), rule)
     if meaning.assumed or not meaning:
         return False
     return not any(_may_select(target, labels, world) for target in meaning.targets)
@@ -126,6 +126,8 @@ def conflict(subject: Resource, world: World, params: Mapping[str, Any]) -> Iter
         if other.namespace != subject.namespace or other.name in {subject.name, *told}:
             continue
         if not _is_whole(other) or not _share_readers(subject, other, world):
+            continue
+        if not world.presence.surely_together(subject, other):
             continue
         path, there, args = _both(subject, other)
         if path:
@@ -177,7 +179,7 @@ def outlier_detection_missing(
         return
     if any(c.config.value("defaultTrafficPolicy", "outlierDetection") for c in mesh_configs(world)):
         return
-    targets = world.hosts.meaning(host, subject.namespace).targets
+    targets = world.hosts.meaning_beside(host, subject).targets
     if not any(world.hosts.has_several_endpoints(target) for target in targets):
         return
     policies = list(traffic_policies(subject))

@@ -66,7 +66,7 @@ def _other_entry(
     for other, place in declared:
         if (other.namespace, other.name) == (subject.namespace, subject.name):
             continue
-        if selector(other) is not None:
+        if selector(other) is not None or not world.presence.surely_together(subject, other):
             continue
         theirs = world.hosts.readers(other, _SERVICE_DEFAULT)
         if ours and theirs and set(ours).isdisjoint(theirs):
@@ -163,7 +163,7 @@ def group_duplicate(subject: Resource, world: World, params: Mapping[str, Any]) 
     if not mapping(subject.spec, "metadata", "labels"):
         return
     for other in world.hosts.groups_like(subject):
-        if other.name != subject.name:
+        if other.name != subject.name and world.presence.surely_together(subject, other):
             steps = ("spec", "metadata", "labels")
             there = Related(other.document, (*other.path, *steps), "the same labels", True)
             yield Hit((*subject.path, *steps), {"other": other.name}, (there,), on_key=True)
@@ -178,7 +178,7 @@ def group_account_missing(
     kind, namespace, index = "core/ServiceAccount", subject.namespace, world.index
     if not name or name == "default" or is_templated(name):
         return
-    if not kind_known(world, kind, namespace) or index.named(kind, namespace, name):
+    if not world.presence.shows(kind, subject) or index.named(kind, namespace, name):
         return
     if world.presence.may_exist(kind, subject, name):
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from meshlint.checks.hits import listed
@@ -29,7 +30,9 @@ def host_conflict(subject: Resource, world: World, params: Mapping[str, Any]) ->
         others = [
             other
             for other in world.routing.of_mesh(host)
-            if _is_another(other, subject) and world.routing.share_readers(subject, other)
+            if _is_another(other, subject)
+            and world.presence.surely_together(subject, other)
+            and world.routing.share_readers(subject, other)
         ]
         if others:
             written = subject.spec["hosts"][number]
@@ -67,6 +70,8 @@ def gateway_host_conflict(
             identity = (other.namespace, other.name)
             if identity in told or not world.routing.share_readers(subject, other):
                 continue
+            if not world.presence.surely_together(subject, other):
+                continue
             told.add(identity)
             args = {
                 "rule": clash.ours.rule.label,
@@ -93,8 +98,8 @@ def subset_bypassed(subject: Resource, world: World, params: Mapping[str, Any]) 
                 continue
             name = world.hosts.full_name(found.host, subject.namespace)
             choosing = world.routing.choosing_subsets(name)
-            if choosing:
-                other, there = choosing[0]
+            near = (c for c in choosing if world.presence.surely_together(subject, c[0]))
+            for other, there in islice(near, 1):
                 args = {"host": found.host, "other": f"{other.namespace}/{other.name}"}
                 place = Related(other.document, (*there.path, "subset"), "a subset is chosen here")
                 yield Hit((*found.path, "host"), args, (place,))

@@ -9,7 +9,7 @@ from meshlint.checks.hits import listed
 from meshlint.findings import Hit, Related
 from meshlint.mesh import routes
 from meshlint.mesh.hosts import DESTINATION_RULE
-from meshlint.mesh.routing import gateway_name
+from meshlint.mesh.routing import GATEWAYS, gateway_name
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, is_templated, mapping, mappings, text
@@ -26,9 +26,10 @@ def gateway_missing(subject: Resource, world: World, params: Mapping[str, Any]) 
         if written == routes.MESH or not written or name.is_generated or is_templated(written):
             continue
         args = {"gateway": written, "namespace": name.namespace}
-        known = world.routing.gateways_known(name.namespace)
-        if known and not world.routing.gateways(name):
-            yield Hit(path, args)
+        if world.routing.gateways_known(name.namespace) and not world.routing.gateways(name):
+            own = name.namespace == subject.namespace
+            if not own or any(world.presence.shows(kind, subject) for kind in GATEWAYS):
+                yield Hit(path, args)
         elif "match" in path and name not in bound and not inherits:
             yield Hit(path, args, message="unbound")
 
@@ -58,7 +59,7 @@ def host_missing(subject: Resource, world: World, params: Mapping[str, Any]) -> 
     """Destinations that stand for no Service and no ServiceEntry."""
     readers = world.routing.readers(subject)
     for found in routes.destinations(subject):
-        if not world.hosts.is_missing(found.host, subject.namespace, readers):
+        if not world.hosts.is_surely_missing(found.host, subject, readers):
             continue
         path = (*found.path, "host")
         args: dict[str, object] = {"host": found.host, "result": _loss(found)}
@@ -86,7 +87,7 @@ def port_missing(subject: Resource, world: World, params: Mapping[str, Any]) -> 
     for found in routes.destinations(subject):
         if found.port is None:
             continue
-        meaning = world.hosts.meaning(found.host, subject.namespace, readers)
+        meaning = world.hosts.meaning_beside(found.host, subject, readers)
         behind = world.hosts.ports_behind(meaning)
         if not behind or any(port.number == found.port for ports in behind for port in ports):
             continue
@@ -108,7 +109,7 @@ def port_ambiguous(subject: Resource, world: World, params: Mapping[str, Any]) -
             continue
         if world.hosts.full_name(found.host, subject.namespace) in own:
             continue
-        meaning = world.hosts.meaning(found.host, subject.namespace, readers)
+        meaning = world.hosts.meaning_beside(found.host, subject, readers)
         behind = [
             [port for port in ports if not port.is_udp]
             for ports in world.hosts.ports_behind(meaning)
@@ -156,10 +157,12 @@ def _subsets(rule: Resource) -> list[str]:
 
 def _rules_known(host: str, subject: Resource, world: World) -> bool:
     """Whether DestinationRules of a host would be in the input."""
-    if world.hosts.meaning(host, subject.namespace).targets:
+    if world.hosts.meaning_beside(host, subject).targets:
         return True
     service = world.hosts.service_of(host, subject.namespace)
     home = service[0] if service is not None else subject.namespace
+    if home == subject.namespace and not world.presence.shows(DESTINATION_RULE, subject):
+        return False
     if world.index.in_namespace(DESTINATION_RULE, home):
         return True
     # Where other namespaces have theirs, and this one is in the input, it has none.
@@ -180,7 +183,9 @@ def delegate_missing(subject: Resource, world: World, params: Mapping[str, Any])
         args = {"name": name, "namespace": namespace, "rule": rule.label}
         known = world.index.named(routes.VIRTUAL_SERVICE, namespace, name)
         if not known:
-            if world.index.in_namespace(routes.VIRTUAL_SERVICE, namespace):
+            elsewhere = namespace != subject.namespace
+            shown = world.index.in_namespace(routes.VIRTUAL_SERVICE, namespace)
+            if shown and (elsewhere or world.presence.shows(routes.VIRTUAL_SERVICE, subject)):
                 yield Hit(path, args)
             continue
         there = (Related(known[0].document, (*known[0].path, "spec"), "the delegate", True),)

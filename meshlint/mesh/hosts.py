@@ -20,7 +20,7 @@ from meshlint.mesh.mesh_config import mesh_configs
 from meshlint.mesh.policies import exports, is_exported, mesh_namespaces
 from meshlint.mesh.protocols import protocol, service_protocol
 from meshlint.model.names import is_ip
-from meshlint.model.resources import DEFAULT_NAMESPACE, Resource
+from meshlint.model.resources import DEFAULT_NAMESPACE, Resource, is_placed
 from meshlint.model.selectors import matches_labels
 from meshlint.model.values import integer, is_templated, items, mapping, mappings, text
 from meshlint.model.workloads import Workload
@@ -176,6 +176,30 @@ class Hosts:
         if self.meaning(host, namespace, readers):
             return False
         return self.is_checkable(host, namespace)
+
+    def is_surely_missing(self, host: str, referrer: Resource, readers: Iterable[str] = ()) -> bool:
+        """Whether what an object refers to by a host would stand beside it, and does not."""
+        if not self.is_missing(host, referrer.namespace, readers):
+            return False
+        presence = self._world.presence
+        service = self.service_of(host, referrer.namespace)
+        if service is None:
+            return presence.shows(SERVICE_ENTRY, referrer) or is_placed(referrer)
+        if service[0] != referrer.namespace:
+            return True
+        return presence.shows_services(referrer) and not presence.may_exist(
+            SERVICE, referrer, service[1]
+        )
+
+    def meaning_beside(self, host: str, referrer: Resource, readers: Iterable[str] = ()) -> Meaning:
+        """What a host of an object stands for, of what meets it in a cluster."""
+        found = self.meaning(host, referrer.namespace, readers)
+        together = self._world.presence.together
+        return Meaning(
+            tuple(one for one in found.services if together(referrer, one)),
+            tuple(one for one in found.entries if together(referrer, one)),
+            found.assumed,
+        )
 
     def is_checkable(self, host: str, namespace: str) -> bool:
         """Whether the input would hold what a host stands for."""
