@@ -6,7 +6,7 @@ Sources: Kubernetes API, NetworkPolicy; CiliumNetworkPolicy; NetworkPolicy of Ca
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,7 @@ from meshlint.mesh.injection import scalar_map
 from meshlint.mesh.pods import ISTIOD_LABELS
 from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_selector
-from meshlint.model.values import get, items, mapping, mappings, text
+from meshlint.model.values import get, items, mapping, mappings, string_map, text
 from meshlint.model.workloads import Workload
 
 if TYPE_CHECKING:
@@ -100,11 +100,16 @@ class NetworkPolicies:
     def _by_label(
         self,
     ) -> Mapping[str | None, Mapping[tuple[str, str] | None, Sequence[Policy]]]:
-        """Policies by namespace and one label they ask for, None for those that ask for none."""
+        """Policies by namespace and the rarest label they ask for, None for no label."""
         table: dict[str | None, dict[tuple[str, str] | None, list[Policy]]] = {}
-        for policy in self._all():
+        policies = [
+            (policy, list(string_map(policy.selector, "matchLabels").items()))
+            for policy in self._all()
+        ]
+        counts = Counter((policy.namespace, pair) for policy, pairs in policies for pair in pairs)
+        for policy, pairs in policies:
             here = table.setdefault(policy.namespace, defaultdict(list))
-            here[_a_label(policy.selector)].append(policy)
+            here[_rarest(policy.namespace, pairs, counts)].append(policy)
         return table
 
     def _all(self) -> Iterator[Policy]:
@@ -183,11 +188,12 @@ def _may_select(selector: Mapping[str, Any], labels: Mapping[str, str], *, compl
     return matches_selector({"matchLabels": known, "matchExpressions": expressions}, labels)
 
 
-def _a_label(selector: Mapping[str, Any] | None) -> tuple[str, str] | None:
-    for key, value in mapping(selector, "matchLabels").items():
-        if isinstance(value, str):
-            return key, value
-    return None
+def _rarest(
+    namespace: str | None,
+    pairs: Sequence[tuple[str, str]],
+    counts: Mapping[tuple[str | None, tuple[str, str]], int],
+) -> tuple[str, str] | None:
+    return min(pairs, key=lambda pair: counts[namespace, pair]) if pairs else None
 
 
 # ------------------------------------------------------------------------------- other kinds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ from meshlint.findings import Path
 from meshlint.model import jwks
 from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_labels, matches_selector
-from meshlint.model.values import mapping, mappings, text
+from meshlint.model.values import mapping, mappings, string_map, text
 from meshlint.model.workloads import Workload, make_workload
 
 
@@ -182,14 +182,17 @@ class Index:
 
     @cached_property
     def _services_by_label(self) -> Mapping[tuple[str, str, Any], list[Resource]]:
-        # Under one pair of the selector only: a pod must carry all of them to be selected.
+        # Under one pair of the selector only: a pod must carry all of them to be selected. The
+        # rarest one: a label that everything of a namespace has would lead to every Service.
+        services = [
+            (service, [(service.namespace, *pair) for pair in selector.items()])
+            for service in self.of_kind("core/Service")
+            if (selector := string_map(service.spec, "selector"))
+        ]
+        counts = Counter(key for _, keys in services for key in keys)
         table: dict[tuple[str, str, Any], list[Resource]] = defaultdict(list)
-        for service in self.of_kind("core/Service"):
-            selector = mapping(service.spec, "selector")
-            for key, value in selector.items():
-                if isinstance(value, str):
-                    table[service.namespace, key, value].append(service)
-                break
+        for service, keys in services:
+            table[min(keys, key=lambda key: counts[key])].append(service)
         return table
 
     def services_of(self, workload: Workload) -> Sequence[Resource]:
