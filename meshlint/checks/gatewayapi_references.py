@@ -13,6 +13,7 @@ from meshlint.mesh.gateway_api import Reference
 from meshlint.mesh.host_names import service_parts
 from meshlint.mesh.reference_grants import is_granted
 from meshlint.mesh.world import World
+from meshlint.model.names import is_dns_name
 from meshlint.model.resources import Resource
 from meshlint.model.values import is_templated, items, mappings, text
 
@@ -74,11 +75,11 @@ _CLOSE = 2
 def class_missing(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Gateways of a class that nobody implements."""
     name = text(subject.spec, "gatewayClassName")
-    if not name or is_templated(name) or name in ISTIO_CLASSES:
+    if not is_dns_name(name) or name in ISTIO_CLASSES:
         return
     classes = world.index.of_kind(api.GATEWAY_CLASS)
     declared = [found.name for found in classes]
-    if name in declared or any(is_templated(other) for other in declared):
+    if name in declared or not all(is_dns_name(other) for other in declared):
         return
     close = next((c for c in ISTIO_CLASSES if edit_distance(name, c, _CLOSE) <= _CLOSE), None)
     if close is None and (not classes or name.startswith(_CLOUD_CLASSES)):
@@ -103,18 +104,26 @@ def parent_missing(subject: Resource, world: World, params: Mapping[str, Any]) -
             "namespace": parent.namespace,
             "own": subject.namespace,
         }
-        gateway = world.index.find(api.GATEWAY, parent.namespace, parent.name)
-        if gateway is None:
-            if parent.name and kind_known(world, api.GATEWAY, parent.namespace):
+        gateways = world.index.find_all(api.GATEWAY, parent.namespace, parent.name)
+        if not gateways:
+            if _is_no_gateway(world, parent):
                 yield Hit((*parent.path, "name"), args)
             continue
-        why = api.refusal(world, subject, parent, gateway)
-        if why:
+        refusals = [api.refusal(world, subject, parent, gateway) for gateway in gateways]
+        why, gateway = refusals[0], gateways[0]
+        if all(refusals):
             field = {"section": "sectionName", "port": "port"}.get(why, "name")
             args |= {"section": parent.section, "port": parent.port or "", "kind": subject.kind}
             where = (*gateway.path, "spec", "listeners")
             related = (Related(gateway.document, where, "its listeners", True),)
             yield Hit((*parent.path, field), args, related, message=why)
+
+
+def _is_no_gateway(world: World, parent: Reference) -> bool:
+    """Whether a Gateway would be in the input if it existed, and is not."""
+    if not parent.name or not kind_known(world, api.GATEWAY, parent.namespace):
+        return False
+    return not world.index.may_hold(api.GATEWAY, parent.namespace, parent.name)
 
 
 def backend_missing(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -155,10 +164,11 @@ def _service_faults(subject: Resource, world: World, backend: Reference) -> Iter
     if not _may_use(subject, world, backend):
         yield Hit((*backend.path, "namespace"), args, message="grant")
         return
-    service = world.index.find("core/Service", backend.namespace, backend.name)
-    if service is None or backend.port is None:
+    services = world.index.find_all("core/Service", backend.namespace, backend.name)
+    if not services or backend.port is None:
         return
-    ports = api.backend_ports(service)
+    service = services[-1]
+    ports = [port for found in services for port in api.backend_ports(found)]
     if ports and backend.port not in ports:
         args |= {"port": backend.port, "ports": ", ".join(map(str, ports[:5]))}
         where = (*service.path, "spec", "ports")

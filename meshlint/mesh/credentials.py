@@ -122,14 +122,16 @@ def is_absent(world: World, namespace: str, name: str) -> bool:
         return False
     if ("Secret", name) in world.kustomizations.generated:
         return False
+    if any(world.index.may_hold(kind, namespace, name) for kind in SECRET_SOURCES):
+        return False
     # A kustomization may move a Secret, or give it another name.
     return (namespace, name) not in world.kustomizations.applied(SECRET)
 
 
 def readable_secret(world: World, namespace: str, name: str) -> Resource | None:
     """The Secret of that name with its data; None where something else fills or replaces it."""
-    found = world.index.find(SECRET, namespace, name)
-    if found is None or get(found.value, "sops") is not None:
+    several = world.index.find_all(SECRET, namespace, name)
+    if len(several) != 1 or get(several[0].value, "sops") is not None:
         return None
     for kind, steps in SECRET_SOURCES.items():
         if kind != SECRET and any(
@@ -137,7 +139,7 @@ def readable_secret(world: World, namespace: str, name: str) -> Resource | None:
             for other in world.index.in_namespace(kind, namespace)
         ):
             return None
-    return found
+    return several[0]
 
 
 def certificate_pair(secret: Resource) -> tuple[bytes, bytes] | str | None:

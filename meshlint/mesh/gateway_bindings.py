@@ -229,6 +229,14 @@ def certificate_claims(gateway: Resource) -> Iterator[tuple[object, Claim]]:
 # ------------------------------------------------------------------------------------------- routes
 
 
+_KNATIVE = "networking.knative.dev/ingress-provider"
+
+
+def is_routed_by_controller(gateway: Resource) -> bool:
+    """Whether Knative makes the VirtualServices of a Gateway."""
+    return _KNATIVE in gateway.labels
+
+
 def is_served_without_routes(server: Mapping[str, Any]) -> bool:
     """Whether a server needs no VirtualService: it redirects, or passes on by SNI alone."""
     tls = mapping(server, "tls")

@@ -48,7 +48,7 @@ class Identities:
 
     def exists(self, namespace: str, name: str) -> bool:
         """Whether pods may run with an account, which may end in a wildcard."""
-        known = self._accounts.get(namespace, frozenset())
+        known = self._accounts.get(namespace, frozenset()) | self._accounts.get("", frozenset())
         if name in known or name == "default":
             return True
         if "*" in name:
@@ -72,9 +72,14 @@ class Identities:
         index = self._world.index
         for account in index.of_kind("core/ServiceAccount"):
             table[account.namespace].add(account.name)
+            # What names no namespace lands wherever somebody applies it.
+            if not account.metadata.get("namespace"):
+                table[""].add(account.name)
         for pod in index.workloads:
             for field in ("serviceAccountName", "serviceAccount"):
                 table[pod.namespace].add(text(pod.pod_spec, field))
+                if not pod.resource.metadata.get("namespace"):
+                    table[""].add(text(pod.pod_spec, field))
         for entry in index.of_kind(
             "networking.istio.io/WorkloadEntry", "networking.istio.io/WorkloadGroup"
         ):

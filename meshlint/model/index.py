@@ -10,7 +10,7 @@ from typing import Any
 from meshlint.documents import Document, ParsedFile
 from meshlint.findings import Path
 from meshlint.model import jwks
-from meshlint.model.resources import Resource
+from meshlint.model.resources import DEFAULT_NAMESPACE, Resource
 from meshlint.model.selectors import matches_labels, matches_selector
 from meshlint.model.values import mapping, mappings, string_map, text
 from meshlint.model.workloads import Workload, make_workload
@@ -105,6 +105,18 @@ class Index:
     def holds_secret(self, document: Document) -> bool:
         """Whether a document holds a Secret or a private key, whose values must never be shown."""
         return any(_is_secret(resource) for resource in self._in_document.get(document, ()))
+
+    def find_all(self, group_kind: str, namespace: str, name: str) -> Sequence[Resource]:
+        """Every object of that identity: of several one alone stays, not always the last."""
+        return self._by_name.get((group_kind, namespace, name), ())
+
+    def may_hold(self, group_kind: str, namespace: str, name: str) -> bool:
+        """Whether an object is in a namespace, or may land there for it names none itself."""
+        return any(
+            home == namespace or not found.metadata.get("namespace")
+            for home in (namespace, DEFAULT_NAMESPACE)
+            for found in self.find_all(group_kind, home, name)
+        )
 
     def namespace(self, name: str) -> Resource | None:
         """The Namespace object of that name."""
