@@ -404,6 +404,8 @@ class _Reader:
         return value
 
     def _written(self, path: Path) -> Path:
+        if not self._renamed:
+            return path
         return tuple(self._renamed.get(path[: n + 1], step) for n, step in enumerate(path))
 
 
