@@ -81,18 +81,14 @@ def blocks_control_plane(
             continue
         if not world.presence.together(subject, pods.resource):
             continue
-        policies = world.network_policies.egress_of(pods)
-        if not world.network_policies.cuts_off(policies):
-            continue
-        # One of them is to be mended: the first that has rules at all.
-        speaking = [policy for policy in policies if "Egress" in policy.ruled] or policies
-        if speaking[0].resource is not subject:
+        policy = world.network_policies.cutting_off(pods)
+        if policy is None or policy.resource is not subject:
             continue
         args = {"kind": pods.kind, "name": pods.name, "namespaces": world.network_policies.planes}
         related = (
             Related(pods.resource.document, pods.labels_path, "the pods it cuts off", on_key=True),
         )
         path = (*subject.path, "spec", "egress")
-        message = "default" if "Egress" in speaking[0].ruled else "nothing"
+        message = "default" if "Egress" in policy.ruled else "nothing"
         yield Hit(path, args, related, message=message, on_key=True)
         return

@@ -81,6 +81,7 @@ class NetworkPolicies:
     def __init__(self, world: World) -> None:
         self._world = world
         self._index = world.index
+        self._cutting: dict[Workload, Policy | None] = {}
 
     def of(self, namespace: str, labels: Mapping[str, Any]) -> Iterator[Policy]:
         """Policies that are, or may be, for pods with these labels."""
@@ -126,21 +127,25 @@ class NetworkPolicies:
 
     # ----------------------------------------------------------------------------- control plane
 
-    def egress_of(self, pods: Workload) -> Sequence[Policy]:
-        """NetworkPolicies of Kubernetes that restrict what pods send."""
-        return [
-            policy
-            for policy in self.of(pods.namespace, pods.labels)
-            if policy.resource.group_kind == NETWORK_POLICY and "Egress" in policy.directions
-        ]
+    def cutting_off(self, pods: Workload) -> Policy | None:
+        """The policy to mend where the policies of pods keep them from istiod.
 
-    def cuts_off(self, policies: Sequence[Policy]) -> bool:
-        """Whether pods with these policies for egress are sure not to reach istiod."""
-        return bool(policies) and not any(
-            self._admits(policy.resource, namespace)
-            for policy in policies
-            for namespace in self.planes
-        )
+        Of several the first with rules for egress; None where pods may reach istiod.
+        """
+        if pods not in self._cutting:
+            policies = [
+                policy
+                for policy in self.of(pods.namespace, pods.labels)
+                if policy.resource.group_kind == NETWORK_POLICY and "Egress" in policy.directions
+            ]
+            admitted = any(
+                self._admits(policy.resource, namespace)
+                for policy in policies
+                for namespace in self.planes
+            )
+            speaking = [policy for policy in policies if "Egress" in policy.ruled] or policies
+            self._cutting[pods] = speaking[0] if speaking and not admitted else None
+        return self._cutting[pods]
 
     @cached_property
     def planes(self) -> Sequence[str]:
