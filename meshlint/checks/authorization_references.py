@@ -112,7 +112,7 @@ def provider_missing(subject: Resource, world: World, params: Mapping[str, Any])
     configs: Sequence[MeshConfig] = world.subjects("mesh-config")
     if subject.spec.get("action") != "CUSTOM" or not name or is_templated(name) or not configs:
         return
-    if not all(found.known for found in configs):
+    if not all(found.known and not _is_patched(found, world) for found in configs):
         return
     other = None
     for config in configs:
@@ -126,6 +126,12 @@ def provider_missing(subject: Resource, world: World, params: Mapping[str, Any])
     args = {"provider": name, "type": other.type if other is not None else ""}
     related = there(other.place, "the provider of that name") if other is not None else ()
     yield Hit(path, args, related, message="type" if other is not None else "default")
+
+
+def _is_patched(config: MeshConfig, world: World) -> bool:
+    """Whether a kustomization may add to a MeshConfig that stands in a ConfigMap."""
+    home = world.index.resource_at(config.document, config.path)
+    return home is not None and home.kind == "ConfigMap" and world.kustomizations.lists(home)
 
 
 # ---------------------------------------------------------------------------------------- identity

@@ -16,6 +16,7 @@ from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, items, mappings, text
 
 VIRTUAL_SERVICE = "networking.istio.io/VirtualService"
+CANARY = "flagger.app/Canary"
 MESH = "mesh"
 """The reserved gateway name that stands for all sidecars."""
 PROTOCOLS = ("http", "tls", "tcp")
@@ -213,8 +214,10 @@ def routed_gateways(index: Index, cluster_domain: str) -> frozenset[tuple[str, s
     Beside `namespace/name` istiod takes the old form of a host, `name.namespace`.
     """
     found: set[tuple[str, str]] = set()
-    for service in index.of_kind(VIRTUAL_SERVICE):
-        named = gateways(service)
+    for service in index.of_kind(VIRTUAL_SERVICE, CANARY):
+        # Flagger makes the VirtualService of a Canary.
+        block = service.spec if service.kind == "VirtualService" else service.spec.get("service")
+        named = [name for name in items(block, "gateways") if isinstance(name, str)]
         for rule in rules(service):
             for _, match in mappings(rule.value, "match"):
                 named += [name for name in items(match, "gateways") if isinstance(name, str)]
