@@ -11,7 +11,7 @@ from meshlint.mesh import routes
 from meshlint.mesh.hosts import DESTINATION_RULE
 from meshlint.mesh.routing import GATEWAYS, gateway_name
 from meshlint.mesh.world import World
-from meshlint.model.resources import Resource
+from meshlint.model.resources import DEFAULT_NAMESPACE, Resource, is_placed
 from meshlint.model.values import get, is_templated, mapping, mappings, text
 
 # ----------------------------------------------------------------------------------------- gateways
@@ -27,11 +27,18 @@ def gateway_missing(subject: Resource, world: World, params: Mapping[str, Any]) 
             continue
         args = {"gateway": written, "namespace": name.namespace}
         if world.routing.gateways_known(name.namespace) and not world.routing.gateways(name):
-            own = name.namespace == subject.namespace
-            if not own or any(world.presence.shows(kind, subject) for kind in GATEWAYS):
+            if name.namespace != subject.namespace or _shows_gateway(name.name, subject, world):
                 yield Hit(path, args)
         elif "match" in path and name not in bound and not inherits:
             yield Hit(path, args, message="unbound")
+
+
+def _shows_gateway(name: str, subject: Resource, world: World) -> bool:
+    """Whether a Gateway of the own namespace would be in the input."""
+    presence = world.presence
+    return any(presence.shows(kind, subject) for kind in GATEWAYS) and not any(
+        presence.may_exist(kind, subject, name) for kind in GATEWAYS
+    )
 
 
 def host_unserved(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -133,8 +140,16 @@ def subset_missing(subject: Resource, world: World, params: Mapping[str, Any]) -
         if not found.subset or not found.host or is_templated(found.host + found.subset):
             continue
         rules = world.hosts.destination_rules(found.host, subject.namespace)
-        if any(found.subset in _subsets(rule) for rule in rules):
+        unplaced = _unplaced_rules(found.host, subject, world)
+        if any(found.subset in _subsets(rule) for rule in (*rules, *unplaced)):
             continue
+        # A rule for many hosts does not tell whether there is one for this host.
+        rules = [
+            rule
+            for rule in rules
+            if not text(rule.spec, "host").startswith("*")
+            and world.presence.together(subject, rule)
+        ]
         if not rules and not _rules_known(found.host, subject, world):
             continue
         args: dict[str, object] = {"host": found.host, "subset": found.subset}
@@ -149,6 +164,15 @@ def subset_missing(subject: Resource, world: World, params: Mapping[str, Any]) -
             rules[0].document, (*rules[0].path, "spec", "subsets"), "subsets of the host", True
         )
         yield Hit(path, args, (there,))
+
+
+def _unplaced_rules(host: str, subject: Resource, world: World) -> list[Resource]:
+    """Rules that name no namespace, and may land where the Service of a host is."""
+    service = world.hosts.service_of(host, subject.namespace)
+    if service is None:
+        return []
+    name = world.hosts.full_name(service[1], DEFAULT_NAMESPACE)
+    return [rule for rule in world.hosts.rules_on(name) if not is_placed(rule)]
 
 
 def _subsets(rule: Resource) -> list[str]:
