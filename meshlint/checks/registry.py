@@ -148,7 +148,7 @@ def _is_absent(host: str, namespace: str, subject: Resource, world: World) -> bo
     if found.assumed or any(target.namespace == namespace for target in found.targets):
         return False
     service = hosts.service_of(host, namespace)
-    if service is None or hosts.full_name(host, namespace).count(".") == 1:
+    if service is None:
         return kind_known(world, SERVICE_ENTRY, namespace)
     if service[0] == namespace:
         return hosts.is_missing(host, namespace, (subject.namespace,))

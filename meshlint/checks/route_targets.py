@@ -184,6 +184,8 @@ def _rules_known(host: str, subject: Resource, world: World) -> bool:
     if world.hosts.meaning_beside(host, subject).targets:
         return True
     service = world.hosts.service_of(host, subject.namespace)
+    if service is None and host.count(".") == 1:
+        return False  # a Service of a namespace that is not in the input, or a host outside
     home = service[0] if service is not None else subject.namespace
     if home == subject.namespace and not world.presence.shows(DESTINATION_RULE, subject):
         return False

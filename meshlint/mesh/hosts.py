@@ -106,8 +106,14 @@ class Hosts:
         return frozenset(found | {r.name for r in self._index.of_kind("core/Namespace")})
 
     def service_of(self, host: str, namespace: str) -> tuple[str, str] | None:
-        """Namespace and name of the Service that a host names by its full name or a short one."""
-        return service_parts(self.full_name(host, namespace), namespace, self.cluster_domain)
+        """Namespace and name of the Service that a host names by its full name or a short one.
+
+        None for all other hosts, and where `name.namespace` may as well be one outside.
+        """
+        name = self.full_name(host, namespace)
+        if not name.endswith(f".svc.{self.cluster_domain}"):
+            return None
+        return service_parts(name, namespace, self.cluster_domain)
 
     # ----------------------------------------------------------------------------- meaning
 
