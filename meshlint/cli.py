@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timezone
 from pathlib import Path
@@ -48,6 +48,8 @@ EXIT_CLEAN, EXIT_FINDINGS, EXIT_ERROR, EXIT_NOTHING = 0, 1, 2, 3
 EXIT_INTERRUPTED = 130
 """As a shell reports a program that Ctrl-C has ended."""
 
+_WITH_EDITS = frozenset({"text", "json", "sarif"})
+"""Formats that show what fixes do to the text."""
 _THRESHOLDS = ("error", "warning", "info", "never")
 
 
@@ -188,6 +190,13 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="REVISION",
     help="Report only what this git revision does not have, such as origin/main.",
 )
+@click.option("--fix", "do_fix", is_flag=True, help="Carry out the safe fixes.")
+@click.option(
+    "--unsafe-fixes",
+    is_flag=True,
+    help="Carry out the fixes that somebody has to look at as well; implies --fix.",
+)
+@click.option("--diff", "show_diff", is_flag=True, help="Show what fixing would do; write nothing.")
 @click.option(
     "--force-exclude", is_flag=True, help="Exclude files that are named on the command line too."
 )
@@ -218,11 +227,17 @@ def check(**options: Any) -> None:
     rules = _all_rules(options["rule_dirs"])
     enabled, overrides = _enabled_rules(config, options, rules)
     request = replace(_request(config, options, enabled), overrides=overrides, known_rules=rules)
-    result = lint(request)
-    result = _without_known(config, options, request, result)
+    result = _without_known(config, options, request, lint(request))
     for reason in result.bad_paths:
         click.echo(f"error: {reason}", err=True)
-    _write_reports(result, enabled, formats, options)
+    changes = False
+    if options["do_fix"] or options["unsafe_fixes"] or options["show_diff"]:
+        result, changes = _fix(config, options, request, result)
+    if options["show_diff"]:
+        if changes:
+            raise SystemExit(EXIT_FINDINGS)
+    else:
+        _write_reports(result, enabled, formats, options)
     report = result.report
     if result.crashes and options["verbose"]:
         click.echo("\n".join(result.crashes), err=True)
@@ -258,6 +273,56 @@ def _without_known(
     except (BaselineError, RevisionError) as error:
         raise _UsageError(str(error)) from None
     return result
+
+
+def _fix(
+    config: Config, options: dict[str, Any], request: Request, result: Result
+) -> tuple[Result, bool]:
+    """Carries out fixes, or shows them: what is left, and whether there was anything to do."""
+    from meshlint.fixes import WriteError, diff_lines, encoded, fix_all, write
+
+    if options["write_baseline"]:
+        raise _UsageError("--write-baseline and fixes exclude each other.")
+    if "-" in request.paths:
+        raise _UsageError("Standard input cannot be fixed; give the path of the file.")
+    locations = result.locations
+    last = [result]
+
+    def lint_again(texts: Mapping[str, str]) -> Report:
+        overlays = {locations[p]: encoded(text, locations[p]) for p, text in texts.items()}
+        again = lint(replace(request, overlays=overlays, progress=None))
+        last[0] = _without_known(config, options, request, again)
+        return last[0].report
+
+    outcome = fix_all(result.report, lint_again, unsafe=options["unsafe_fixes"])
+    for path, (before, after) in outcome.texts.items():
+        if options["show_diff"]:
+            for line in diff_lines(path, before, after):
+                click.echo(line)
+            continue
+        try:
+            write(locations[path], before, after)
+        except WriteError as error:
+            raise _UsageError(str(error)) from None
+    done = "would fix" if options["show_diff"] else "fixed"
+    if outcome.fixed or outcome.unfixed:
+        found = _counted(len(outcome.fixed), "finding")
+        said = f"{done} {found} in {_counted(len(outcome.texts), 'file')}"
+        if outcome.unfixed:
+            said += f"; {_counted(len(outcome.unfixed), 'fix', 'fixes')} not carried out"
+            said += "" if options["verbose"] else " (-v says why)"
+        click.echo(said, err=True)
+    if options["verbose"]:
+        for entry in outcome.unfixed:
+            where = entry.finding.location
+            number = where.file.position(where.span.start).line
+            at = f"{where.file.path}:{number}"
+            click.echo(f"  {at}: {entry.finding.rule} not fixed: {entry.reason}", err=True)
+    return replace(last[0], report=outcome.report), bool(outcome.texts)
+
+
+def _counted(count: int, noun: str, plural: str = "") -> str:
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def _fails(report: Report, fail_on: str) -> bool:
@@ -447,6 +512,10 @@ def _write_reports(
     options: dict[str, Any],
 ) -> None:
 
+    if any(name in _WITH_EDITS for name, _ in formats) and not options["quiet"]:
+        from meshlint.fixes import planned
+
+        result = replace(result, report=planned(result.report))
     for name, target in formats:
         infos = _rule_infos(enabled, result.report, name)
         context = _report_context(infos, options, to_file=target is not None)

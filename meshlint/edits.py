@@ -11,10 +11,11 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, unified_diff
 from typing import Any
 
 from meshlint.documents import Document, parse, plain_scalar
+from meshlint.findings import FileEdit
 from meshlint.operations import (
     Append,
     Operation,
@@ -26,7 +27,7 @@ from meshlint.operations import (
     applied,
     steps,
 )
-from meshlint.text import SourceFile, Span
+from meshlint.text import Position, SourceFile, Span
 
 
 class Refused(Exception):
@@ -90,6 +91,26 @@ def apply_edits(text: str, edits: Sequence[Edit]) -> str:
         pieces += [text[at : edit.span.start], edit.text]
         at = edit.span.end
     return "".join([*pieces, text[at:]])
+
+
+def changed_lines(edits: Sequence[FileEdit]) -> list[str]:
+    """What edits do to the lines they touch, each with `-` or `+` in front."""
+    by_file: dict[str, list[FileEdit]] = {}
+    for edit in edits:
+        by_file.setdefault(edit.file.path, []).append(edit)
+    lines: list[str] = []
+    for parts in by_file.values():
+        # Only the lines around are compared: a file may be long.
+        file = parts[0].file
+        low = file.position(min(part.span.start for part in parts)).line - 1
+        start = file.offset(Position(max(1, low), 1))
+        end = file.line_span(max(part.span.end for part in parts)).end
+        before = file.text[start:end]
+        moved = [Edit(Span(p.span.start - start, p.span.end - start), p.text) for p in parts]
+        after = apply_edits(before, moved)
+        compared = list(unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm=""))
+        lines += [line for line in compared[2:] if line[:1] in "+-"]
+    return lines
 
 
 def same(one: Any, other: Any) -> bool:

@@ -15,13 +15,16 @@ from meshlint.findings import (
     SEVERITIES,
     Assumption,
     Finding,
+    Fix,
     Hit,
+    In,
     ItemState,
     Location,
     Path,
     Readiness,
     Related,
     ResourceRef,
+    Safety,
     Suppressed,
     TextHit,
     printable,
@@ -32,7 +35,7 @@ from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, text
 from meshlint.model.workloads import Workload
-from meshlint.ruleset import format_message
+from meshlint.ruleset import Rule, format_message
 from meshlint.suppressions import NONE, Suppression, Suppressions
 from meshlint.text import SourceFile, Span
 
@@ -297,8 +300,24 @@ def _finding(
         related,
         digest.hexdigest()[:32],
         about_run=isinstance(subject, ParsedFile),
+        fix=_fix(rule, subject, hit),
     )
     return _sort_key(finding), finding
+
+
+def _fix(rule: Rule, subject: Any, hit: Any) -> Fix | None:
+    if rule.fix is None or not isinstance(hit, Hit) or not hit.fix:
+        return None
+    home = hit.document or _document(subject)
+    changes: list[tuple[Any, tuple[Any, ...]]] = []
+    own = tuple(change for change in hit.fix if not isinstance(change, In))
+    if own:
+        changes.append((home, own))
+    changes += [(c.document, c.operations) for c in hit.fix if isinstance(c, In)]
+    args = {key: _show(value) for key, value in hit.args.items()}
+    description = printable(format_message(rule.fix["description"], args))
+    safety: Safety = "safe" if rule.fix["safety"] == "safe" else "unsafe"
+    return Fix(safety, description, tuple(changes))
 
 
 def _show(value: object) -> object:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from meshlint.operations import Operation
+
 if TYPE_CHECKING:
     from meshlint.text import SourceFile, Span
 
@@ -49,6 +51,25 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class In:
+    """Operations of a fix on another document than the one that the hit points into."""
+
+    document: Any  # meshlint.documents.Document
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A document that a fix adds at the end of the file that the hit points into."""
+
+    value: Mapping[str, Any]
+
+
+Change = Operation | In | NewDocument
+"""One part of a fix; a bare operation is on the document that the hit points into."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One violation as a check reports it, before the engine looks up its span.
 
@@ -65,6 +86,8 @@ class Hit:
     message: str = "default"
     on_key: bool = False
     document: Any = None
+    fix: tuple[Change, ...] = ()
+    """What would mend it; empty where this violation cannot be mended by an edit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +120,32 @@ class Location:
     """The text of the file around the place may hold values of a Secret and must not be shown."""
 
 
+Safety = Literal["safe", "unsafe"]
+"""A safe fix changes nothing that the cluster does but what was meant; others need a look."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileEdit:
+    """Text that takes the place of a span of a file."""
+
+    file: SourceFile
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """What would mend a finding."""
+
+    safety: Safety
+    description: str
+    """What it does, as an order: `Set minReplicas to 2.`"""
+    changes: tuple[tuple[Any, tuple[Operation | NewDocument, ...]], ...]
+    """Documents, each with what is done to it."""
+    edits: tuple[FileEdit, ...] | None = None
+    """The same as text, once somebody has asked for it; see `meshlint.fixes`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One violation, ready to be shown."""
@@ -109,6 +158,7 @@ class Finding:
     fingerprint: str = ""
     about_run: bool = False
     """It says that something could not be linted: a file does not parse, a check crashed."""
+    fix: Fix | None = None
 
 
 @dataclass(frozen=True, slots=True)

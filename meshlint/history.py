@@ -93,6 +93,7 @@ def _moved(request: Request, moved: Callable[[str], str]) -> Request:
         mesh_networks=path_of(request.mesh_networks) if request.mesh_networks else None,
         overrides=request.overrides.moved(moved),
         waivers=[replace(entry, directory=moved(entry.directory)) for entry in request.waivers],
+        overlays={},
         progress=None,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -47,6 +47,8 @@ class Request:
     waivers: Sequence[Waiver] = ()
     known_rules: Sequence[Rule] = ()
     """Every rule that a suppression may name, the enabled ones and the others."""
+    overlays: Mapping[str, bytes] = field(default_factory=dict)
+    """Contents that stand in for those of files, by absolute path."""
     mesh_config: str | None = None
     mesh_networks: str | None = None
     stdin: Callable[[], bytes] | None = None
@@ -64,6 +66,8 @@ class Result:
     """Why paths that were named cannot be linted."""
     crashes: tuple[str, ...]
     """Tracebacks of checks that crashed."""
+    locations: Mapping[str, str] = field(default_factory=dict)
+    """Absolute paths of the files that were read, by the path that a person is shown."""
 
 
 def lint(request: Request) -> Result:
@@ -93,7 +97,7 @@ def lint(request: Request) -> Result:
         resources=sum(resource.reported for resource in world.index.resources),
         rules=len(request.rules),
     )
-    return Result(report, world, loaded.bad_paths, outcome.crashes)
+    return Result(report, world, loaded.bad_paths, outcome.crashes, loaded.locations)
 
 
 def _skipped(loaded: Input, world: World) -> tuple[Skipped, ...]:
@@ -139,6 +143,7 @@ def load_input(request: Request) -> Input:
         mesh_config=request.mesh_config,
         mesh_networks=request.mesh_networks,
         stdin=request.stdin,
+        overlays=request.overlays,
         progress=request.progress,
     )
 

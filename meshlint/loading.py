@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 
@@ -34,6 +34,8 @@ class Input:
     file_count: int
     document_count: int
     """Files and documents of the paths that are reported on."""
+    locations: Mapping[str, str] = field(default_factory=dict)
+    """Absolute paths of the files that were read, by the path that a person is shown."""
 
 
 @dataclass(slots=True)
@@ -45,6 +47,7 @@ class _Loaded:
     values_files: list[Document] = field(default_factory=list)
     mesh_configs: list[Document] = field(default_factory=list)
     context_files: set[str] = field(default_factory=set)
+    locations: dict[str, str] = field(default_factory=dict)
     documents: int = 0
     read: int = 0
 
@@ -60,6 +63,7 @@ def load(
     mesh_config: str | None = None,
     mesh_networks: str | None = None,
     stdin: Callable[[], bytes] | None = None,
+    overlays: Mapping[str, bytes] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Input:
     """Reads files; those of `context` are not reported on unless `paths` name them too.
@@ -89,9 +93,13 @@ def load(
     total = len(candidates)
     texts: list[tuple[Candidate, SourceFile, bool]] = []
     for candidate, is_own in candidates:
+        if overlays and candidate.location in overlays:
+            candidate = replace(candidate, content=overlays[candidate.location])
         answer = read(candidate)
         if isinstance(answer, SourceFile):
             texts.append((candidate, answer, is_own))
+            if candidate.location:
+                loaded.locations[answer.path] = candidate.location
         elif isinstance(answer, InputProblem):
             _add_problem(loaded, answer, candidate, reported=is_own)
         elif is_own:
@@ -155,6 +163,7 @@ def load(
         bad_paths=tuple(loaded.bad_paths),
         file_count=loaded.read,
         document_count=loaded.documents,
+        locations=loaded.locations,
     )
 
 

@@ -61,11 +61,26 @@ Operation = Set | Append | Remove | Rename
 
 def applied(value: Any, operations: Sequence[Operation]) -> Any:
     """A copy of a value with the operations done one after the other. Raises `OperationError`."""
-    done = deepcopy(value)
+    done = _copy(value, [_MOST_VALUES])
     for operation in operations:
         for step in steps(done, operation):
             done = _apply(done, step)
     return done
+
+
+_MOST_VALUES = 1_000_000
+
+
+def _copy(value: Any, left: list[int]) -> Any:
+    """A copy in which nothing is shared, so that a change in one place shows in no other."""
+    left[0] -= 1
+    if left[0] < 0:
+        raise OperationError("the document is too large")
+    if isinstance(value, dict):
+        return {key: _copy(item, left) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copy(item, left) for item in value]
+    return value
 
 
 def steps(value: Any, operation: Operation) -> list[Operation]:

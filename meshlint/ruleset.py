@@ -66,6 +66,8 @@ class Rule:
     """`module.function` in `meshlint.checks`."""
     schema: Mapping[str, Any] | None = None
     """JSON Schema that a good subject satisfies."""
+    fix: Mapping[str, str] | None = None
+    """`safety` and `description` of the fix that hits of the check may carry."""
     covers: tuple[str, ...] = ()
     """Checks of other tools that this rule includes: `kube-score:container-resources`."""
     source: str = ""
@@ -270,6 +272,7 @@ def _rule(entry: dict[str, Any]) -> Rule:
         arguments=entry.get("arguments", {}),
         python=entry.get("python"),
         schema=entry.get("schema"),
+        fix=entry.get("fix"),
         covers=tuple(entry.get("covers", ())),
         source=entry.get("source", ""),
         _prose={key: entry[key] for key in _PROSE if key in entry},

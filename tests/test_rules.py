@@ -7,6 +7,8 @@ output. A `.meshlint.yaml` in a folder holds settings for the case.
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from meshlint import __version__
 from meshlint.config import Config, load_config
 from meshlint.enablement import enable
 from meshlint.findings import Report, RuleInfo
+from meshlint.fixes import fix_all, planned
 from meshlint.lint import Request, lint
 from meshlint.reporters.context import ReportContext
 from meshlint.reporters.text import diagnostics
@@ -31,12 +34,19 @@ def cases(rule: Rule, kind: str) -> list[Path]:
     return sorted(
         path
         for path in (FIXTURES / rule.id).glob(f"{kind}-*")
-        if path.suffix != ".out" and ".fixed" not in path.suffixes
+        if path.suffix != ".out" and ".fixed" not in path.suffixes and path.suffix != ".fixed"
     )
 
 
 def run(rule: Rule, case: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     """Lints a case with all rules enabled, and keeps what the one rule says."""
+    return run_with(rule, case, monkeypatch, {})
+
+
+def run_with(
+    rule: Rule, case: Path, monkeypatch: pytest.MonkeyPatch, texts: Mapping[str, str]
+) -> Report:
+    """The same with other texts in the place of files."""
     monkeypatch.chdir(FIXTURES / rule.id)
     settings_file = case / ".meshlint.yaml"
     config = load_config(settings_file, case.name) if settings_file.is_file() else Config()
@@ -52,6 +62,7 @@ def run(rule: Rule, case: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
         replace(config.settings, today=TODAY),
         waivers=config.waivers,
         known_rules=RULES,
+        overlays={str(Path(path).resolve()): text.encode() for path, text in texts.items()},
     )
     result = lint(request)
     assert not result.bad_paths
@@ -90,13 +101,68 @@ def test_bad_manifests_are_reported(
             rationale=rule.rationale,
             remediation=rule.remediation,
         )
-        output = diagnostics(report, ReportContext(version=__version__, rules=[info]))
+        output = diagnostics(planned(report), ReportContext(version=__version__, rules=[info]))
         name = case.name if case.is_dir() else case.name.removesuffix(case.suffix)
         golden = case.parent / f"{name}.out"
         if update_golden:
             golden.write_text(output, encoding="utf-8")
         expected = golden.read_text(encoding="utf-8") if golden.is_file() else ""
         assert output == expected, f"{golden} differs; --update-golden writes it, review the diff"
+
+
+@pytest.mark.parametrize("rule", [r for r in RULES if r.fix], ids=lambda rule: rule.id)
+def test_fixes_mend_what_they_can(
+    rule: Rule, monkeypatch: pytest.MonkeyPatch, update_golden: bool
+) -> None:
+    """`fail-x.fixed.yaml`, for a folder `fail-x.fixed/`, holds what fixing makes of `fail-x`."""
+    mended = 0
+    for case in cases(rule, "fail"):
+
+        def again(texts: Mapping[str, str], case: Path = case) -> Report:
+            return run_with(rule, case, monkeypatch, texts)
+
+        outcome = fix_all(again({}), again, unsafe=True)
+        mended += len(outcome.fixed)
+        assert not [u for u in outcome.unfixed if u.reason == "the finding would not go"], case
+        texts = {path: after for path, (_, after) in outcome.texts.items()}
+        if update_golden:
+            write_fixed(case, texts)
+        assert read_fixed(case) == texts, f"{case.name}: --update-golden writes what fixing makes"
+        if texts:
+            repeated = fix_all(
+                again(texts), lambda more, texts=texts: again({**texts, **more}), unsafe=True
+            )
+            assert not repeated.texts, f"{case.name}: fixing twice changes something"
+    assert mended, f"no fail-* case of {rule.id} is mended by its fix"
+
+
+def fixed_path(case: Path, path: str) -> Path:
+    if case.is_dir():
+        return case.with_name(f"{case.name}.fixed") / Path(path).relative_to(case.name)
+    return case.with_name(f"{case.stem}.fixed{case.suffix}")
+
+
+def write_fixed(case: Path, texts: Mapping[str, str]) -> None:
+    if case.is_dir():
+        shutil.rmtree(case.with_name(f"{case.name}.fixed"), ignore_errors=True)
+    else:
+        fixed_path(case, "").unlink(missing_ok=True)
+    for path, text in texts.items():
+        target = fixed_path(case, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8", newline="")
+
+
+def read_fixed(case: Path) -> dict[str, str]:
+    if not case.is_dir():
+        target = fixed_path(case, "")
+        return {case.name: target.read_bytes().decode()} if target.is_file() else {}
+    folder = case.with_name(f"{case.name}.fixed")
+    return {
+        f"{case.name}/{path.relative_to(folder).as_posix()}": path.read_bytes().decode()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from meshlint.checks.hits import listed
-from meshlint.findings import Hit, Related
+from meshlint.findings import Change, Hit, NewDocument, Related
 from meshlint.mesh.budgets import kinship, narrows, sure_pods
 from meshlint.mesh.roles import JOB_KINDS
 from meshlint.mesh.world import World
 from meshlint.model.counts import is_zero, percentage, pod_count
 from meshlint.model.resources import Resource
-from meshlint.model.values import mapping
+from meshlint.model.values import mapping, text
 from meshlint.model.workloads import Workload
+from meshlint.operations import Remove, Rename, Set
 
 
 def missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -30,6 +31,40 @@ def missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Itera
         subject.resource.path,
         {"workload": str(subject.resource.ref), "replicas": pods.minimum},
         on_key=True,
+        fix=_new_budget(subject, template),
+    )
+
+
+def _new_budget(workload: Workload, template: Workload) -> tuple[Change, ...]:
+    """A budget that lets one pod go at a time, for the pods that the workload itself selects."""
+    selected = mapping(template.resource.spec, "selector", "matchLabels") or template.labels
+    namespace = text(workload.resource.value, "metadata", "namespace")
+    return (
+        NewDocument(
+            {
+                "apiVersion": "policy/v1",
+                "kind": "PodDisruptionBudget",
+                "metadata": {
+                    "name": workload.name,
+                    **({"namespace": namespace} if namespace else {}),
+                },
+                "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(selected)}},
+            }
+        ),
+    )
+
+
+def _one_at_a_time(budget: Resource) -> tuple[Change, ...]:
+    spec = (*budget.path, "spec")
+    at_once = Set((*spec, "maxUnavailable"), 1)
+    if "minAvailable" not in budget.spec:
+        return (at_once,)
+    # In its place, with the comments around it.
+    if "maxUnavailable" in budget.spec:
+        return (at_once, Remove((*spec, "minAvailable")))
+    return (
+        Rename((*spec, "minAvailable"), "maxUnavailable"),
+        at_once,
     )
 
 
@@ -177,14 +212,15 @@ def blocks_eviction(subject: Resource, world: World, params: Mapping[str, Any]) 
     spec = subject.spec
     most, least = spec.get("maxUnavailable"), spec.get("minAvailable")
     if most is not None and is_zero(most):
-        yield Hit((*subject.path, "spec", "maxUnavailable"), {"value": most}, message="none")
+        path = (*subject.path, "spec", "maxUnavailable")
+        yield Hit(path, {"value": most}, message="none", fix=_one_at_a_time(subject))
         return
     if least is None:
         return
     path = (*subject.path, "spec", "minAvailable")
     share = percentage(least)
     if share is not None and share >= 100:
-        yield Hit(path, {"value": least}, message="all")
+        yield Hit(path, {"value": least}, message="all", fix=_one_at_a_time(subject))
         return
     pods = _fewest_pods(subject, world)
     needed = pod_count(least, pods, round_up=True) if pods else None
@@ -203,6 +239,7 @@ def blocks_eviction(subject: Resource, world: World, params: Mapping[str, Any]) 
         },
         tuple(_range_place(workload, world) for workload in workloads),
         message="default" if share is None else "percent",
+        fix=_one_at_a_time(subject),
     )
 
 

@@ -11,7 +11,7 @@ from meshlint.reporters.places import place_of
 from meshlint.reporters.terminal import UNSAFE
 
 if TYPE_CHECKING:
-    from meshlint.findings import Finding, Location, Report, ResourceRef
+    from meshlint.findings import FileEdit, Finding, Fix, Location, Report, ResourceRef
     from meshlint.reporters.context import ReportContext
 
 # Inside strings only, where JSON allows an escape for every character: what cannot be encoded, and
@@ -105,7 +105,29 @@ def _finding(finding: Finding, help_uri: str) -> dict[str, Any]:
         ],
         "fingerprint": finding.fingerprint,
         "help": help_uri or f"meshlint explain {finding.rule}",
-        "fix": None,
+        "fix": _fix(finding.fix),
+    }
+
+
+def _fix(fix: Fix | None) -> dict[str, Any] | None:
+    if fix is None or not fix.edits:
+        return None
+    return {
+        "safety": fix.safety,
+        "description": fix.description,
+        "edits": [_edit(edit) for edit in fix.edits],
+    }
+
+
+def _edit(edit: FileEdit) -> dict[str, Any]:
+    start, end = edit.file.position(edit.span.start), edit.file.position(edit.span.end)
+    return {
+        "file": edit.file.path,
+        "line": start.line,
+        "column": start.column,
+        "end_line": end.line,
+        "end_column": end.column,
+        "text": edit.text,
     }
 
 

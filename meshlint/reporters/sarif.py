@@ -16,7 +16,7 @@ from meshlint.reporters.json import dump, dump_list
 from meshlint.reporters.places import place_of
 
 if TYPE_CHECKING:
-    from meshlint.findings import Finding, Location, Report, Severity
+    from meshlint.findings import Finding, Fix, Location, Report, Severity
     from meshlint.reporters.context import ReportContext
 
 MAX_RESULTS = 25_000
@@ -191,7 +191,33 @@ def _result(
         ]
     if fingerprints:
         result["partialFingerprints"] = fingerprints
+    if finding.fix is not None and finding.fix.edits:
+        result["fixes"] = [_fix(finding.fix, context)]
     return result
+
+
+def _fix(fix: Fix, context: ReportContext) -> dict[str, Any]:
+    by_file: dict[str, list[dict[str, Any]]] = {}
+    for edit in fix.edits or ():
+        start, end = edit.file.position(edit.span.start), edit.file.position(edit.span.end)
+        replacement: dict[str, Any] = {
+            "deletedRegion": {
+                "startLine": start.line,
+                "startColumn": start.column,
+                "endLine": end.line,
+                "endColumn": end.column,
+            }
+        }
+        if edit.text:
+            replacement["insertedContent"] = {"text": edit.text}
+        by_file.setdefault(edit.file.path, []).append(replacement)
+    return {
+        "description": {"text": _plain(fix.description)},
+        "artifactChanges": [
+            {"artifactLocation": {"uri": _uri(path, context)}, "replacements": replacements}
+            for path, replacements in by_file.items()
+        ],
+    }
 
 
 def _message(finding: Finding, related: Sequence[Location]) -> str:

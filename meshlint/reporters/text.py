@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from meshlint.edits import changed_lines
 from meshlint.reporters.frame import Label, frame_lines
 from meshlint.reporters.places import place_of
 from meshlint.reporters.terminal import (
     BLUE,
     BOLD,
     DIM,
+    GREEN,
     MIN_WIDTH,
     SEVERITY_COLORS,
     Glyph,
@@ -23,11 +25,12 @@ from meshlint.reporters.terminal import (
 )
 
 if TYPE_CHECKING:
-    from meshlint.findings import Finding, Report, RuleInfo
+    from meshlint.findings import Finding, Fix, Report, RuleInfo
     from meshlint.reporters.context import ReportContext
 
 _MAX_RELATED = 5
 _NOTE_LINES = 3
+_FIX_LINES = 8
 
 _NEXT_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^\sa-z])")
 
@@ -97,11 +100,31 @@ def _diagnostic(finding: Finding, rule: RuleInfo | None, context: ReportContext)
     if rule is not None:
         notes += [("why", _sentence(rule.rationale)), ("help", _sentence(rule.remediation))]
         notes.append(("more", f"meshlint explain {rule.id}"))
+    fix = finding.fix if finding.fix is not None and finding.fix.edits else None
     notes = [(name, text) for name, text in notes if text]
-    if notes:
+    if notes or fix is not None:
         lines.append(paint(" " * digits + " |", BLUE, color))
     for name, text in notes:
         lines += _note(name, text, digits, width, color)
+    if fix is not None:
+        lines += _fix_lines(fix, digits, width, color)
+    return lines
+
+
+def _fix_lines(fix: Fix, digits: int, width: int, color: bool) -> list[str]:
+    """What a fix does, and the lines it changes."""
+    option = "--fix" if fix.safety == "safe" else "--unsafe-fixes"
+    lines = _note("fix", f"{fix.description} ({option})", digits, width, color)
+    changed = changed_lines(fix.edits or ())
+    margin = " " * (digits + 3)
+    for line in changed[:_FIX_LINES]:
+        shown = shorten(visible(line), width - len(margin))
+        lines.append(
+            margin + paint(shown, GREEN if line[0] == "+" else SEVERITY_COLORS["error"], color)
+        )
+    if len(changed) > _FIX_LINES:
+        left = len(changed) - _FIX_LINES
+        lines.append(margin + paint(f"{Glyph.more} {left} more lines (--diff)", DIM, color))
     return lines
 
 

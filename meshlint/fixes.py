@@ -1,0 +1,232 @@
+"""Carries out the fixes of findings: planned as text, tried, verified, written.
+
+A fix is kept only if the edited files parse, mean what was intended and no longer have the finding.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import unified_diff
+from pathlib import Path
+
+from meshlint.documents import Document
+from meshlint.edits import Edit, Refused, append_document, apply_edits, plan
+from meshlint.findings import FileEdit, Finding, Fix, NewDocument, Report
+
+_MAX_ROUNDS = 20
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Unfixed:
+    """A finding whose fix was not carried out, and why."""
+
+    finding: Finding
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What fixing has come to."""
+
+    report: Report
+    """What is left, as of the last round."""
+    fixed: tuple[Finding, ...]
+    unfixed: tuple[Unfixed, ...]
+    texts: Mapping[str, tuple[str, str]]
+    """Text before and after, by the path of each changed file."""
+
+
+def planned(report: Report) -> Report:
+    """The report with the fixes of its findings as text; fixes that cannot be written go."""
+    findings = []
+    for finding in report.findings:
+        if finding.fix is not None and finding.fix.edits is None:
+            findings.append(replace(finding, fix=_planned(finding.fix, finding)))
+        else:
+            findings.append(finding)
+    return replace(report, findings=tuple(findings))
+
+
+def _planned(fix: Fix, finding: Finding) -> Fix | None:
+    if finding.location.hide_text:
+        return None
+    try:
+        return replace(fix, edits=tuple(_edits(fix)))
+    except Refused:
+        return None
+
+
+def _edits(fix: Fix) -> list[FileEdit]:
+    """A fix as edits of files. Raises `Refused`."""
+    found = []
+    for document, changes in fix.changes:
+        assert isinstance(document, Document)
+        operations = [change for change in changes if not isinstance(change, NewDocument)]
+        edits = list(plan(document, operations)) if operations else []
+        edits += [
+            append_document(document.file, dict(change.value))
+            for change in changes
+            if isinstance(change, NewDocument)
+        ]
+        found += [FileEdit(document.file, edit.span, edit.text) for edit in edits]
+    if not found:
+        raise Refused("there is nothing to edit")
+    return found
+
+
+# --------------------------------------------------------------------------------------- fixing
+
+
+@dataclass(slots=True)
+class _State:
+    originals: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    fixed: list[Finding] = field(default_factory=list)
+    unfixed: dict[str, Unfixed] = field(default_factory=dict)
+
+
+def fix_all(
+    report: Report, lint_again: Callable[[Mapping[str, str]], Report], *, unsafe: bool
+) -> Outcome:
+    """Carries out the fixes of a report, in rounds until there is nothing left to do.
+
+    `lint_again` lints the same input with other texts for some files, by their path. Fixes that
+    touch the same place wait for the next round. Nothing is written.
+    """
+    state = _State()
+    for _ in range(_MAX_ROUNDS):
+        batch = _batch(report, state, unsafe=unsafe)
+        if not batch:
+            break
+        edits: dict[str, list[FileEdit]] = defaultdict(list)
+        for _, parts in batch:
+            for part in parts:
+                edits[part.file.path].append(part)
+        texts = dict(state.texts)
+        for path, parts in edits.items():
+            file = parts[0].file
+            state.originals.setdefault(path, file.text)
+            texts[path] = apply_edits(file.text, [Edit(part.span, part.text) for part in parts])
+        again = lint_again(texts)
+        bad = _not_gone(report, again, [finding for finding, _ in batch])
+        broken = _broken_files(report, again)
+        for finding, parts in batch:
+            if finding.fingerprint in bad:
+                state.unfixed[finding.fingerprint] = Unfixed(finding, "the finding would not go")
+            elif any(part.file.path in broken for part in parts):
+                reason = "the file could not be linted any more"
+                state.unfixed[finding.fingerprint] = Unfixed(finding, reason)
+                bad.add(finding.fingerprint)
+        if bad:
+            continue
+        state.texts = texts
+        state.fixed += [finding for finding, _ in batch]
+        report = again
+    changed = {
+        path: (state.originals[path], text)
+        for path, text in state.texts.items()
+        if text != state.originals[path]
+    }
+    return Outcome(report, tuple(state.fixed), tuple(state.unfixed.values()), changed)
+
+
+def _batch(
+    report: Report, state: _State, *, unsafe: bool
+) -> list[tuple[Finding, Sequence[FileEdit]]]:
+    """Fixes that can be carried out together: no two touch the same place."""
+    taken: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    batch: list[tuple[Finding, Sequence[FileEdit]]] = []
+    for finding in report.findings:
+        fix = finding.fix
+        if fix is None or (fix.safety == "unsafe" and not unsafe):
+            continue
+        if finding.fingerprint in state.unfixed:
+            continue
+        try:
+            if finding.location.hide_text:
+                raise Refused("the file holds a Secret")
+            edits = _edits(fix)
+        except Refused as reason:
+            state.unfixed[finding.fingerprint] = Unfixed(finding, str(reason))
+            continue
+        if all(_is_free(taken[edit.file.path], edit) for edit in edits):
+            batch.append((finding, edits))
+            for edit in edits:
+                taken[edit.file.path].append((edit.span.start, edit.span.end))
+    return batch
+
+
+def _is_free(taken: Iterable[tuple[int, int]], edit: FileEdit) -> bool:
+    # Edits that touch are left for the next round: which of two insertions comes first matters.
+    return all(edit.span.end < start or edit.span.start > end for start, end in taken)
+
+
+def _not_gone(before: Report, after: Report, fixed: Sequence[Finding]) -> set[str]:
+    """Fingerprints of findings that are still there as often as before."""
+    was = Counter(finding.fingerprint for finding in before.findings)
+    now = Counter(finding.fingerprint for finding in after.findings)
+    done = Counter(finding.fingerprint for finding in fixed)
+    return {mark for mark, count in done.items() if now[mark] > was[mark] - count}
+
+
+def _broken_files(before: Report, after: Report) -> set[str]:
+    was = {f.location.file.path for f in before.findings if f.about_run}
+    return {f.location.file.path for f in after.findings if f.about_run} - was
+
+
+# -------------------------------------------------------------------------------------- writing
+
+
+class WriteError(Exception):
+    """A file that could not be written; the text names it and the reason."""
+
+
+def encoded(text: str, location: str) -> bytes:
+    """The bytes of a changed file: with the byte order mark that the old one had."""
+    with Path(location).open("rb") as stream:
+        mark = _BOM if stream.read(3) == _BOM else b""
+    return mark + text.encode("utf-8")
+
+
+def write(location: str, before: str, after: str) -> None:
+    """Puts a text in the place of a file at once, with the mode it had. Raises `WriteError`.
+
+    A file that has changed since it was read is left alone.
+    """
+    path = Path(location).resolve()
+    try:
+        data = encoded(after, str(path))
+        if path.read_bytes() != encoded(before, str(path)):
+            raise WriteError(f"{location}: has changed since it was read; left as it is")
+        mode = stat.S_IMODE(path.stat().st_mode)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(name).chmod(mode)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise WriteError(f"{location}: cannot be written: {error.strerror or error}") from None
+
+
+def diff_lines(path: str, before: str, after: str) -> list[str]:
+    """A unified diff of one file, as `git apply` takes it."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    lines = []
+    for line in unified_diff(old, new, f"a/{path}", f"b/{path}"):
+        if line.endswith("\n"):
+            lines.append(line[:-1])
+        else:
+            lines += [line, "\\ No newline at end of file"]
+    return lines
