@@ -4,9 +4,9 @@
     .venv/bin/python tools/kubernetes_schemas.py
 
 Run it when kubernetes-validate has a new minor of Kubernetes; then raise NEWEST_MINOR in
-meshlint/schemas/kubernetes.py. One bundle a minor: a gzip of lines. The first line is a JSON object of
-kinds (`apps/v1/Deployment`) and the definition of each; every further line is the name of a
-definition, a tab, and its JSON Schema. So the definitions of one kind are read without the others.
+meshlint/schemas/kubernetes.py. One bundle a minor: a gzip of lines. The first line is a JSON object
+of kinds (`apps/v1/Deployment`) and the definition of each; every further line is the name of a
+definition, a tab, and its JSON Schema. So a kind is read without the definitions of the others.
 
 A slim definition says the same as the official one, except that
 
