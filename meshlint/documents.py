@@ -184,6 +184,11 @@ class Document:
             value = value[step]
         return path, True
 
+    @property
+    def has_aliases(self) -> bool:
+        """Whether some value stands in several places."""
+        return bool(self._positions.aliases)
+
     def scalar_spans(self) -> Iterator[Span]:
         """Spans of everything that holds nothing else, in no particular order."""
         nodes = self._positions.nodes

@@ -65,6 +65,8 @@ def plan(document: Document, operations: Sequence[Operation]) -> tuple[Edit, ...
         raise Refused(str(error)) from None
     result = _parsed(text, document).value
     if not same(result, wanted):
+        if document.has_aliases:
+            raise Refused("the value is shared by an alias or a merge key")
         raise Refused("the edited text would not mean what is intended")
     return tuple(_differences(whole[start:end], text, start))
 
