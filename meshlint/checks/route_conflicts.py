@@ -22,18 +22,22 @@ from meshlint.model.workloads import Workload
 # ------------------------------------------------------------------------------------- same hosts
 
 
+_SHOWN = 3
+
+
 def host_conflict(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Hosts of the mesh for which there are several VirtualServices."""
     if not routes.is_bound_to_mesh(subject) or world.routing.is_delegate(subject):
         return
     for number, host in world.routing.hosts(subject):
-        others = [
+        found = (
             other
             for other in world.routing.of_mesh(host)
             if _is_another(other, subject)
             and world.presence.surely_together(subject, other)
             and world.routing.share_readers(subject, other)
-        ]
+        )
+        others = list(islice(found, _SHOWN + 1))
         if others:
             written = subject.spec["hosts"][number]
             args = {"host": written, "others": _named(others)}
@@ -48,14 +52,13 @@ def _is_another(other: Resource, subject: Resource) -> bool:
 
 def _named(others: Sequence[Resource]) -> str:
     shown = list(dict.fromkeys(f"{other.namespace}/{other.name}" for other in others))
-    if len(shown) > 3:
-        return f"{', '.join(shown[:3])} and {len(shown) - 3} more"
-    return listed(shown)
+    return listed([*shown[:_SHOWN], "others"] if len(shown) > _SHOWN else shown)
 
 
 def _related(others: Sequence[Resource], words: str) -> tuple[Related, ...]:
     return tuple(
-        Related(other.document, (*other.path, "spec", "hosts"), words, True) for other in others[:3]
+        Related(other.document, (*other.path, "spec", "hosts"), words, True)
+        for other in others[:_SHOWN]
     )
 
 
