@@ -187,12 +187,13 @@ def _rules_known(host: str, subject: Resource, world: World) -> bool:
     if service is None and host.count(".") == 1:
         return False  # a Service of a namespace that is not in the input, or a host outside
     home = service[0] if service is not None else subject.namespace
-    if home == subject.namespace and not world.presence.shows(DESTINATION_RULE, subject):
-        return False
-    if world.index.in_namespace(DESTINATION_RULE, home):
+    if home != subject.namespace and world.index.in_namespace(DESTINATION_RULE, home):
+        return True
+    if home == subject.namespace and world.presence.shows(DESTINATION_RULE, subject):
         return True
     # Where other namespaces have theirs, and this one is in the input, it has none.
-    return world.index.namespace(home) is not None and bool(world.index.of_kind(DESTINATION_RULE))
+    shown = world.index.namespace(home) is not None and is_placed(subject)
+    return shown and bool(world.index.of_kind(DESTINATION_RULE))
 
 
 # --------------------------------------------------------------------------------------- delegates
