@@ -18,12 +18,13 @@ from meshlint.documents import Document, parse, plain_scalar
 from meshlint.findings import FileEdit
 from meshlint.operations import (
     Append,
+    Move,
     Operation,
     OperationError,
     Path,
+    Quote,
     Remove,
     Rename,
-    Set,
     applied,
     steps,
 )
@@ -57,10 +58,14 @@ def plan(document: Document, operations: Sequence[Operation]) -> tuple[Edit, ...
     text = whole[start:end]
     try:
         for operation in operations:
-            for step in steps(_parsed(text, document).value, operation):
+            now = _parsed(text, document)
+            written = _Editor(now).written(operation.path) if isinstance(operation, Move) else None
+            for step in steps(now.value, operation):
+                if written is not None and isinstance(operation, Move) and isinstance(step, Remove):
+                    text = _done(text, _Editor(now).rewritten(operation.to, written))
+                    now = _parsed(text, document)
+                text = _done(text, _Editor(now).edit(step))
                 now = _parsed(text, document)
-                edit = _Editor(now).edit(step)
-                text = text[: edit.span.start] + edit.text + text[edit.span.end :]
     except OperationError as error:
         raise Refused(str(error)) from None
     result = _parsed(text, document).value
@@ -69,6 +74,10 @@ def plan(document: Document, operations: Sequence[Operation]) -> tuple[Edit, ...
             raise Refused("the value is shared by an alias or a merge key")
         raise Refused("the edited text would not mean what is intended")
     return tuple(_differences(whole[start:end], text, start))
+
+
+def _done(text: str, edit: Edit) -> str:
+    return text[: edit.span.start] + edit.text + text[edit.span.end :]
 
 
 def append_document(file: SourceFile, value: Any) -> Edit:
@@ -189,10 +198,14 @@ class _Editor:
         path = operation.path
         if not path:
             raise Refused("the document as a whole is not replaced")
-        self._refuse_shared(path[:-1] if isinstance(operation, Set | Remove | Rename) else path)
+        self._refuse_shared(path if isinstance(operation, Append) else path[:-1])
         if isinstance(operation, Rename):
             span = self._key(path)
             return Edit(span, self._scalar(operation.name, like=span, flow=True))
+        if isinstance(operation, Move):
+            raise Refused("a move is done step by step")
+        if isinstance(operation, Quote):
+            return self._quote(path, operation.text)
         if isinstance(operation, Append):
             return self._append(path, operation.value)
         if isinstance(operation, Remove):
@@ -352,6 +365,51 @@ class _Editor:
         if not self._rest_is_comment(span.end):
             raise Refused("something else stands on the same line")
         return Edit(Span(start, self._line_end(span.end)), tail.rstrip() + body)
+
+    def _quote(self, path: Path, written: str) -> Edit:
+        span = self._span(path)
+        if isinstance(self._value(path), dict | list):
+            raise Refused("the value is no scalar")
+        if self.text[span.start : span.end] != written or written[:1] in ("&", "!", "*"):
+            raise Refused("the value has an anchor, a tag or an alias")
+        if span.start == span.end:
+            start = self._colon(path)
+            return Edit(Span(start, start), ' ""')
+        return Edit(span, json.dumps(written, ensure_ascii=False))
+
+    # ---------------------------------------------------------------------------------- moving
+
+    def written(self, path: Path) -> tuple[str, int] | None:
+        """What stands behind the colon of a key, to the end of its last line, and its column.
+
+        None where it is written in flow style.
+        """
+        if self._in_flow(path):
+            return None
+        self._refuse_shared(path)
+        end = self._after_value(path) if self._span(path).start < self._span(path).end else -1
+        start = self._colon(path)
+        return self.text[start : max(end, self._line_end(start))], self._column(
+            self._key(path).start
+        )
+
+    def rewritten(self, path: Path, written: tuple[str, int]) -> Edit:
+        """An edit that writes the value of a key as it was written elsewhere."""
+        text, column = written
+        start = self._colon(path)
+        if self._in_flow(path):
+            if "#" in text:
+                raise Refused("what would be moved holds comments")
+            return Edit(Span(start, start), "")
+        end = self._after_value(path) if self._span(path).start < self._span(path).end else start
+        first, *rest = text.splitlines()
+        indentation = " " * self._column(self._key(path).start)
+        lines = [first]
+        for line in rest:
+            within = len(line) - len(line.lstrip(" "))
+            kept = line[min(column, within) :]
+            lines.append(indentation + kept if kept else "")
+        return Edit(Span(start, end), self.newline.join(lines))
 
     def _step(self, value: Any) -> int:
         if isinstance(value, list) and not _indents(self.text):

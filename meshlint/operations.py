@@ -56,7 +56,27 @@ class Rename:
     name: str
 
 
-Operation = Set | Append | Remove | Rename
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Takes a value from one path to another that is free, with the comments inside of it.
+
+    Mappings on the way are made, and blocks that are empty then go, as for `Set` and `Remove`.
+    """
+
+    path: Path
+    to: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Makes a scalar the text that it is written as: `1.10` becomes "1.10"."""
+
+    path: Path
+    text: str
+    """The scalar as it is written."""
+
+
+Operation = Set | Append | Remove | Rename | Move | Quote
 
 
 def applied(value: Any, operations: Sequence[Operation]) -> Any:
@@ -94,7 +114,22 @@ def steps(value: Any, operation: Operation) -> list[Operation]:
         return list(_set_steps(value, operation.path, [operation.value]))
     if isinstance(operation, Remove):
         return [Remove(_pruned(value, operation), prune=False)]
+    if isinstance(operation, Move):
+        return _move_steps(value, operation)
     return [operation]
+
+
+def _move_steps(value: Any, operation: Move) -> list[Operation]:
+    moved, depth = _reach(value, operation.path)
+    if depth < len(operation.path):
+        raise OperationError(f"there is nothing at {_shown(operation.path)}")
+    if _reach(value, operation.to)[1] == len(operation.to):
+        raise OperationError(f"there already is something at {_shown(operation.to)}")
+    made = list(_set_steps(value, operation.to, moved))
+    after = value
+    for step in made:
+        after = _apply(_copy(after, [_MOST_VALUES]), step)
+    return [*made, Remove(_pruned(after, Remove(operation.path)), prune=False)]
 
 
 def _set_steps(value: Any, path: Path, wanted: Any) -> list[Operation]:
@@ -167,11 +202,13 @@ def _apply(value: Any, operation: Operation) -> Any:
     last = path[-1]
     if isinstance(operation, Set):
         parent[last] = deepcopy(operation.value)
+    elif isinstance(operation, Quote):
+        parent[last] = operation.text
     elif isinstance(operation, Append):
         parent[last].append(deepcopy(operation.value))
     elif isinstance(operation, Remove):
         del parent[last]
-    else:
+    elif isinstance(operation, Rename):
         _rename(parent, last, operation.name)
     return value
 

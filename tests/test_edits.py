@@ -20,8 +20,10 @@ from meshlint.edits import (
 )
 from meshlint.operations import (
     Append,
+    Move,
     Operation,
     OperationError,
+    Quote,
     Remove,
     Rename,
     Set,
@@ -385,3 +387,106 @@ def test_most_operations_on_plain_manifests_are_carried_out() -> None:
             except Refused as reason:
                 refused.append((operation, str(reason)))
     assert len(refused) <= 12, refused
+
+
+MOVED = """\
+metadata:
+  name: cart
+  labels:
+    app: cart
+    sidecar.istio.io/inject: 'true'   # since May
+spec:
+  template:
+    metadata:
+      annotations:
+        a/b: c
+    spec:
+      affinity: {}   # none
+      # About nodes.
+      nodeAffinity:
+        # First of all.
+        required:   # always
+        - one
+
+        - two
+      last: {deep: 1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("operation", "old", "new"),
+    [
+        (
+            Move(
+                ("metadata", "labels", "sidecar.istio.io/inject"),
+                ("spec", "template", "metadata", "labels", "sidecar.istio.io/inject"),
+            ),
+            ("    sidecar.istio.io/inject: 'true'   # since May\n", "        a/b: c\n"),
+            (
+                "",
+                "        a/b: c\n      labels:\n        "
+                "sidecar.istio.io/inject: 'true'   # since May\n",
+            ),
+        ),
+        (
+            Move(
+                ("spec", "template", "spec", "nodeAffinity"),
+                ("spec", "template", "spec", "affinity", "nodeAffinity"),
+            ),
+            (
+                "      affinity: {}   # none\n",
+                "      nodeAffinity:\n        # First of all.\n        required:   # always\n"
+                "        - one\n\n        - two\n",
+            ),
+            (
+                "      affinity:   # none\n        nodeAffinity:\n          # First of all.\n"
+                "          required:   # always\n          - one\n\n          - two\n",
+                "",
+            ),
+        ),
+        (
+            Move(("spec", "template", "spec", "last", "deep"), ("metadata", "deep")),
+            ("since May\n", "      last: {deep: 1}\n"),
+            ("since May\n  deep: 1\n", ""),
+        ),
+    ],
+)
+def test_what_is_moved_keeps_its_text(
+    operation: Operation, old: tuple[str, str], new: tuple[str, str]
+) -> None:
+    expected = MOVED.replace(old[0], new[0]).replace(old[1], new[1])
+    assert edited(MOVED, operation) == expected
+
+
+def test_moving_over_something_is_refused() -> None:
+    with pytest.raises(Refused, match="already"):
+        edited("a: 1\nb: 2\n", Move(("a",), ("b",)))
+    with pytest.raises(Refused, match="nothing"):
+        edited("a: 1\nb: 2\n", Move(("c",), ("d",)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1.10 # x\n", 'a: "1.10" # x\n'),
+        ("a: true\n", 'a: "true"\n'),
+        ("a: 2026-01-31\n", 'a: "2026-01-31"\n'),
+        ("a:   # nothing\n", 'a: ""   # nothing\n'),
+        ("{a: yes, b: 1}\n", '{a: "yes", b: 1}\n'),
+        ('{"a": 1, "b": 1}\n', '{"a": "1", "b": 1}\n'),
+    ],
+)
+def test_quoting_keeps_the_text(text: str, expected: str) -> None:
+    document = documents(text)[0]
+    span = document.span_of(("a",))
+    assert span is not None
+    assert edited(text, Quote(("a",), text[span.start : span.end])) == expected
+
+
+@pytest.mark.parametrize("text", ["a: !!int 1\n", "a: &x 1\nb: *x\n", "a: [1]\n"])
+def test_quoting_is_refused(text: str) -> None:
+    document = documents(text)[0]
+    span = document.span_of(("a",))
+    assert span is not None
+    with pytest.raises(Refused):
+        plan(document, [Quote(("a",), text[span.start : span.end])])
