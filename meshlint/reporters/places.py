@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from meshlint.findings import Location
+    from meshlint.reporters.context import ReportContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +34,18 @@ def place_of(location: Location) -> Place:
     on_line = file.line_span(span.start)
     length = min(span.end, on_line.end) - span.start
     return Place(start.line, start.column, start.column + max(1, length))
+
+
+def repository_path(path: str, context: ReportContext) -> str:
+    """The path of a file relative to the root of the repository, with `/`.
+
+    Code hosts know files by it. It is absolute where no relative path exists: on another drive.
+    """
+    full = os.path.normpath(os.path.join(context.working_directory, path))  # noqa: PTH118
+    root = context.repository or context.working_directory
+    if os.path.isabs(full) and root:  # noqa: PTH117
+        try:
+            full = os.path.relpath(full, root)
+        except ValueError:
+            return full
+    return full.replace(os.sep, "/")

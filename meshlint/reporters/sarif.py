@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from urllib.parse import quote
 from meshlint.findings import SEVERITIES, RuleInfo
 from meshlint.reporters.fingerprints import line_hashes
 from meshlint.reporters.json import dump, dump_list
-from meshlint.reporters.places import place_of
+from meshlint.reporters.places import place_of, repository_path
 
 if TYPE_CHECKING:
     from meshlint.findings import Finding, Fix, Location, Report, Severity
@@ -273,14 +272,9 @@ def _location(location: Location, context: ReportContext) -> dict[str, Any]:
 
 def _uri(path: str, context: ReportContext) -> str:
     """A percent-encoded URI relative to the root of the repository."""
-    full = os.path.normpath(os.path.join(context.working_directory, path))  # noqa: PTH118
-    root = context.repository or context.working_directory
-    if os.path.isabs(full) and root:  # noqa: PTH117
-        try:
-            full = os.path.relpath(full, root)
-        except ValueError:
-            return PurePath(full).as_uri()  # on another drive
-    raw = full.replace(os.sep, "/")
+    raw = repository_path(path, context)
+    if PurePath(raw).drive:
+        return PurePath(raw).as_uri()
     try:
         # Names that are no UTF-8 come from the file system with their bytes as lone surrogates.
         return quote(raw.encode("utf-8", "surrogateescape"))

@@ -20,6 +20,7 @@ from meshlint.reporters.terminal import (
     width_of,
     wrap,
 )
+from meshlint.reporters.wording import by_severity, checked, counted
 
 if TYPE_CHECKING:
     from meshlint.findings import (
@@ -35,11 +36,12 @@ if TYPE_CHECKING:
     from meshlint.reporters.context import ReportContext
 
 _MAX_SUBJECTS = 10
-_ROLES = {
+ROLES = {
     "workload": ("workload", "workloads"),
     "gateway": ("gateway", "gateways"),
     "control-plane": ("control plane", "control planes"),
 }
+"""Roles in the order they are shown, each with its noun and plural."""
 
 
 def summary_lines(report: Report, context: ReportContext) -> list[str]:
@@ -75,30 +77,21 @@ def summary_lines(report: Report, context: ReportContext) -> list[str]:
 
 
 def _counts(report: Report, color: bool, width: int) -> list[str]:
-    checked = (
-        f"checked {_count(report.resources, 'resource')} in {_count(report.files, 'file')} "
-        f"({_count(report.documents, 'document')}) with {_count(report.rules, 'rule')}"
-    )
     if not report.findings:
         mark, said = f"{Glyph.passed} ", "No findings"
         if report.resources == 0:
             mark, said = "", "Nothing was linted"
-        first, *more = wrap(f"{mark}{said}: {checked}", width, indent=2)
+        first, *more = wrap(f"{mark}{said}: {checked(report)}", width, indent=2)
         rest = first.removeprefix(mark + said)
         return [paint(mark, GREEN, color) + paint(said, BOLD, color) + rest, *more]
     found = Counter(finding.severity for finding in report.findings)
-    nouns = {
-        "error": ("error", "errors"),
-        "warning": ("warning", "warnings"),
-        "info": ("info",) * 2,
-    }
     parts = [
-        paint(_count(found[severity], *nouns[severity]), SEVERITY_COLORS[severity], color)
+        paint(part, SEVERITY_COLORS[severity], color)
         for severity in SEVERITIES
-        if found[severity]
+        for part in by_severity({severity: found[severity]})
     ]
-    total = paint(_count(len(report.findings), "finding"), BOLD, color)
-    return [f"{total}: {', '.join(parts)}", *wrap(checked, width, indent=2)]
+    total = paint(counted(len(report.findings), "finding"), BOLD, color)
+    return [f"{total}: {', '.join(parts)}", *wrap(checked(report), width, indent=2)]
 
 
 # ------------------------------------------------------------------------------------ readiness
@@ -106,11 +99,11 @@ def _counts(report: Report, color: bool, width: int) -> list[str]:
 
 def _readiness(report: Report, context: ReportContext, width: int) -> list[str]:
     lines = []
-    for role, nouns in _ROLES.items():
+    for role, nouns in ROLES.items():
         subjects = [entry for entry in report.readiness if entry.role == role and entry.items]
         if subjects:
-            states = Counter(map(_state, subjects))
-            head = f"{_count(len(subjects), *nouns)}: {states['passed']:,} ready"
+            states = Counter(map(state_of, subjects))
+            head = f"{counted(len(subjects), *nouns)}: {states['passed']:,} ready"
             if states["failed"]:
                 head += f", {states['failed']:,} not ready"
             if states["not-checked"]:
@@ -124,12 +117,12 @@ def _readiness(report: Report, context: ReportContext, width: int) -> list[str]:
 
 
 def _subjects(subjects: Sequence[Readiness], context: ReportContext, width: int) -> list[str]:
-    shown = sorted(subjects, key=_worst_first)
+    shown = sorted(subjects, key=worst_first)
     if context.verbosity > 0:
         return _rows(shown, context.color, width, in_full=True)
     if len(shown) <= _MAX_SUBJECTS:
         return _rows(shown, context.color, width)
-    failed = [entry for entry in shown if _state(entry) == "failed"]
+    failed = [entry for entry in shown if state_of(entry) == "failed"]
     lines = _tally(subjects)
     lines += _rows(failed[:_MAX_SUBJECTS], context.color, width)
     if len(failed) > _MAX_SUBJECTS:
@@ -145,7 +138,7 @@ def _rows(
         "failed": paint(Glyph.failed, SEVERITY_COLORS["error"], color),
         "not-checked": paint(Glyph.unknown, SEVERITY_COLORS["warning"], color),
     }
-    ratios = [f"{len(_with_state(entry, 'passed'))}/{len(entry.items)}" for entry in subjects]
+    ratios = [f"{len(with_state(entry, 'passed'))}/{len(entry.items)}" for entry in subjects]
     ratio_width = max(map(len, ratios), default=0)
     margin = len("    x ") + ratio_width + 1
     lines = []
@@ -154,13 +147,13 @@ def _rows(
         said = one_line(str(entry.subject))
         if names[str(entry.subject)] > 1 and entry.file:
             said += f" ({one_line(entry.file)})"
-        state = _state(entry)
+        state = state_of(entry)
         if state != "passed":
             said += f" {Glyph.dash} {'missing' if state == 'failed' else 'not checked'}: "
             room = None if in_full else width - margin - width_of(said)
-            said += _listed(_with_state(entry, state), room)
-        elif _with_state(entry, "waived"):
-            said += f" {Glyph.dash} accepted: {_listed(_with_state(entry, 'waived'), None)}"
+            said += _listed(with_state(entry, state), room)
+        elif with_state(entry, "waived"):
+            said += f" {Glyph.dash} accepted: {_listed(with_state(entry, 'waived'), None)}"
         first, *rest = wrap(said, width - margin, indent=2) or [""]
         lines.append(f"    {marks[state]} {ratio:>{ratio_width}} {first}")
         lines += _indented(margin, rest)
@@ -193,7 +186,7 @@ def _not_checked(report: Report, context: ReportContext, width: int) -> list[str
     """The items that some subject could not be judged by, and what that would have taken."""
     held: dict[str, Counter[str]] = {}
     for entry in report.readiness:
-        for item in _with_state(entry, "not-checked"):
+        for item in with_state(entry, "not-checked"):
             held.setdefault(item, Counter())[entry.role] += 1
     if not held:
         return []
@@ -202,7 +195,7 @@ def _not_checked(report: Report, context: ReportContext, width: int) -> list[str
     lines = _indented(2, wrap(title, width - 2, indent=2))
     for item in sorted(held):
         subjects = ", ".join(
-            _count(held[item][role], *nouns) for role, nouns in _ROLES.items() if held[item][role]
+            counted(held[item][role], *nouns) for role, nouns in ROLES.items() if held[item][role]
         )
         said = f"{Glyph.unknown} {item} of {subjects}"
         concerns = {rule.concern for rule in context.rules if rule.checklist == item} & set(unmet)
@@ -213,27 +206,31 @@ def _not_checked(report: Report, context: ReportContext, width: int) -> list[str
     return lines
 
 
-def _with_state(entry: Readiness, state: ItemState) -> list[str]:
+def with_state(entry: Readiness, state: ItemState) -> list[str]:
+    """Items of a subject that are in a state."""
     return [item for item, found in entry.items.items() if found == state]
 
 
-def _state(entry: Readiness) -> ItemState:
+def state_of(entry: Readiness) -> ItemState:
+    """State of a subject as a whole; one that is waived counts as passed."""
     states = entry.items.values()
     if "failed" in states:
         return "failed"
     return "not-checked" if "not-checked" in states else "passed"
 
 
-def _worst_first(entry: Readiness) -> tuple[int, int, int, str]:
-    order = ("failed", "not-checked", "passed").index(_state(entry))
-    failed = len(_with_state(entry, "failed"))
-    return order, -failed, len(_with_state(entry, "passed")), str(entry.subject)
+def worst_first(entry: Readiness) -> tuple[int, int, int, str]:
+    """To sort by: what is not ready comes first."""
+    order = ("failed", "not-checked", "passed").index(state_of(entry))
+    failed = len(with_state(entry, "failed"))
+    return order, -failed, len(with_state(entry, "passed")), str(entry.subject)
 
 
 # -------------------------------------------------------------------------- skipped and assumed
 
 
-def _by_reason(skipped: Sequence[Skipped]) -> list[tuple[str, list[Skipped]]]:
+def by_reason(skipped: Sequence[Skipped]) -> list[tuple[str, list[Skipped]]]:
+    """What was skipped, the most frequent reason first."""
     grouped: dict[str, list[Skipped]] = {}
     for entry in skipped:
         grouped.setdefault(entry.reason, []).append(entry)
@@ -264,7 +261,7 @@ def _suppressed(suppressed: Sequence[Suppressed], color: bool, width: int) -> li
 def _gone_in_short(gone: Sequence[Gone], width: int) -> list[str]:
     if not gone:
         return []
-    what = _count(len(gone), "finding")
+    what = counted(len(gone), "finding")
     said = f"Gone since the baseline: {what}; --write-baseline forgets them, -v lists them"
     return wrap(said, width, indent=2)
 
@@ -282,13 +279,13 @@ def _gone(gone: Sequence[Gone], color: bool, width: int) -> list[str]:
 def _skipped_in_short(skipped: Sequence[Skipped], width: int) -> list[str]:
     if not skipped:
         return []
-    parts = [f"{one_line(reason)} ({len(held)})" for reason, held in _by_reason(skipped)]
+    parts = [f"{one_line(reason)} ({len(held)})" for reason, held in by_reason(skipped)]
     return wrap(f"Skipped: {', '.join(parts)}; -v lists them", width, indent=2)
 
 
 def _skipped(skipped: Sequence[Skipped], color: bool) -> list[str]:
     lines = []
-    for reason, held in _by_reason(skipped):
+    for reason, held in by_reason(skipped):
         lines.append(f"  {one_line(reason)} ({len(held)})")
         for entry in held:
             document = "" if entry.document is None else f", document {entry.document + 1}"
@@ -299,8 +296,8 @@ def _skipped(skipped: Sequence[Skipped], color: bool) -> list[str]:
 def _without_schema_in_short(kinds: Sequence[KindWithoutSchema], width: int) -> list[str]:
     if not kinds:
         return []
-    objects = _count(sum(entry.resources for entry in kinds), "resource")
-    said = f"{objects} of {_count(len(kinds), 'kind')} judged by no schema: add --crds"
+    objects = counted(sum(entry.resources for entry in kinds), "resource")
+    said = f"{objects} of {counted(len(kinds), 'kind')} judged by no schema: add --crds"
     return wrap(f"{said}; -v lists the kinds", width, indent=2)
 
 
@@ -360,7 +357,3 @@ def _listed(items: Sequence[str], room: int | None) -> str:
         if shown <= 1 or room is None or width_of(text) <= room:
             return text
         shown -= 1
-
-
-def _count(count: int, noun: str, plural: str = "") -> str:
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from meshlint.edits import changed_lines
@@ -23,6 +22,7 @@ from meshlint.reporters.terminal import (
     width_of,
     wrap,
 )
+from meshlint.reporters.wording import first_sentence
 
 if TYPE_CHECKING:
     from meshlint.findings import Finding, Fix, Report, RuleInfo
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 _MAX_RELATED = 5
 _NOTE_LINES = 3
 _FIX_LINES = 8
-
-_NEXT_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^\sa-z])")
 
 
 def render(report: Report, context: ReportContext) -> str:
@@ -98,7 +96,10 @@ def _diagnostic(finding: Finding, rule: RuleInfo | None, context: ReportContext)
         left = len(finding.related) - len(shown)
         notes.append(("note", f"{left} more related places (-v shows all)"))
     if rule is not None:
-        notes += [("why", _sentence(rule.rationale)), ("help", _sentence(rule.remediation))]
+        notes += [
+            ("why", first_sentence(rule.rationale)),
+            ("help", first_sentence(rule.remediation)),
+        ]
         notes.append(("more", f"meshlint explain {rule.id}"))
     fix = finding.fix if finding.fix is not None and finding.fix.edits else None
     notes = [(name, text) for name, text in notes if text]
@@ -162,9 +163,3 @@ def _note(name: str, text: str, digits: int, width: int, color: bool) -> list[st
         " " * (digits + 1) + f"{mark} {paint(name + ':', BOLD, color)} {first}",
         *(" " * len(lead) + line for line in more),
     ]
-
-
-def _sentence(prose: str) -> str:
-    """The first sentence of a Markdown text."""
-    paragraph = one_line(prose.strip().partition("\n\n")[0])
-    return _NEXT_SENTENCE.split(paragraph, maxsplit=1)[0]
