@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meshlint import __version__
-from meshlint.config import Config, ConfigError, check_rule_settings, find_config, load_config
+from meshlint.config import (
+    FILE_NAMES,
+    Config,
+    ConfigError,
+    check_rule_settings,
+    find_config,
+    load_config,
+)
 from meshlint.enablement import EnabledRule, Overrides, enable
 from meshlint.engine import INTERNAL_ERROR
 from meshlint.findings import SEVERITIES, RuleInfo
@@ -677,6 +684,58 @@ def inspect(**options: Any) -> None:
         raise SystemExit(EXIT_ERROR)
     if not data["workloads"] and not data["installations"]:
         raise SystemExit(EXIT_NOTHING)
+
+
+# ----------------------------------------------------------------------------------- init
+
+
+@main.command()
+@click.option("--stdout", "to_stdout", is_flag=True, help="Print the file; write nothing.")
+@click.option("--force", is_flag=True, help="Write over a configuration that is there.")
+def init(to_stdout: bool, force: bool) -> None:
+    """Write a commented .meshlint.yaml, fitted to the tree in the working directory.
+
+    It names the folders that hold manifests, leaves out charts and test data, and says which
+    version of Istio was found, which profile fits, and what the tree was taken to hold completely.
+    """
+    from meshlint.init import Proposal, configuration, propose
+
+    target = Path(FILE_NAMES[0])
+    there = [name for name in FILE_NAMES if Path(name).exists()]
+    if there and not (to_stdout or force):
+        raise _UsageError(f"{there[0]} is there already; --force writes over it.")
+    rules = _all_rules(())
+    enabled = tuple(enable(rule) for rule in select(rules, "production"))
+    settings = Settings(today=_today(None))
+    request = Request(
+        paths=["."], rules=enabled, settings=settings, known_rules=rules, progress=_progress()
+    )
+    found = propose(request)
+    if not isinstance(found, Proposal):
+        click.echo(f"error: {_nothing_to_lint(found.report)}", err=True)
+        raise SystemExit(EXIT_NOTHING)
+    text = configuration(found)
+    if to_stdout:
+        _print(text)
+        return
+    above = find_config(Path.cwd().parent)
+    try:
+        if there:
+            target = Path(there[0])
+        target.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise _UsageError(f"{target}: cannot be written: {error.strerror or error}") from None
+    folders = ", ".join(found.include)
+    click.echo(f"wrote {target}: {folders}; Istio {found.istio_version}; profile {found.profile}")
+    if above is not None:
+        click.echo(f"{os.path.relpath(above)} no longer holds for this directory", err=True)
+
+
+def _nothing_to_lint(report: Report) -> str:
+    text = "there is no Kubernetes or Istio object in this tree"
+    if any(entry.reason == "Helm chart template" for entry in report.skipped):
+        text += ", only Helm charts; lint what they render: helm template . | meshlint -"
+    return text
 
 
 # ------------------------------------------------------------------------- rules, explain
