@@ -14,6 +14,7 @@ from meshlint.enablement import NO_OVERRIDES, EnabledRule, Overrides
 from meshlint.findings import (
     SEVERITIES,
     Assumption,
+    FileEdit,
     Finding,
     Fix,
     Hit,
@@ -287,6 +288,8 @@ def _finding(
         if hit.document is not None and (owner is None or owner.document is not hit.document):
             owner = world.index.resource_at(hit.document, hit.path)
         location = _location(world, document, hit.path, owner, on_key=hit.on_key)
+        if hit.hide_text:
+            location = replace(location, hide_text=True)
         related = tuple(_related(world, entry) for entry in hit.related)
         identity = (str(location.resource or document.file.path), _symbolic(document, hit.path))
     template = rule.messages.get(hit.message) or rule.messages["default"]
@@ -300,24 +303,35 @@ def _finding(
         related,
         digest.hexdigest()[:32],
         about_run=isinstance(subject, ParsedFile),
-        fix=_fix(rule, subject, hit),
+        fix=_fix(world, rule, subject, hit),
     )
     return _sort_key(finding), finding
 
 
-def _fix(rule: Rule, subject: Any, hit: Any) -> Fix | None:
-    if rule.fix is None or not isinstance(hit, Hit) or not hit.fix:
+def _fix(world: World, rule: Rule, subject: Any, hit: Hit | TextHit) -> Fix | None:
+    if rule.fix is None or not hit.fix:
         return None
-    home = hit.document or _document(subject)
-    changes: list[tuple[Any, tuple[Any, ...]]] = []
-    own = tuple(change for change in hit.fix if not isinstance(change, In))
-    if own:
-        changes.append((home, own))
-    changes += [(c.document, c.operations) for c in hit.fix if isinstance(c, In)]
     args = {key: _show(value) for key, value in hit.args.items()}
     description = printable(format_message(rule.fix["description"], args))
     safety: Safety = "safe" if rule.fix["safety"] == "safe" else "unsafe"
-    return Fix(safety, description, tuple(changes))
+    if isinstance(hit, TextHit):
+        edits = tuple(FileEdit(hit.file, span, text) for span, text in hit.fix)
+        return Fix(safety, description, (), edits)
+    home = hit.document or _document(subject)
+    changes: dict[int, tuple[Any, list[Any]]] = {}
+    for change in hit.fix:
+        document, done = (
+            (change.document, change.operations) if isinstance(change, In) else (home, (change,))
+        )
+        assert document is not None, "a bare operation is on the document of the hit"
+        if document.file.path in world.index.context_files:
+            return None  # what is only read is not edited
+        changes.setdefault(id(document), (document, []))[1].extend(done)
+    return Fix(
+        safety,
+        description,
+        tuple((document, tuple(operations)) for document, operations in changes.values()),
+    )
 
 
 def _show(value: object) -> object:
@@ -418,12 +432,12 @@ def _numbered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     seen: Counter[str] = Counter()
     numbered = []
     for finding in findings:
-        seen[finding.fingerprint] += 1
-        count = seen[finding.fingerprint]
-        if count > 1:
-            digest = hashlib.sha256(f"{finding.fingerprint}:{count}".encode())
-            finding = replace(finding, fingerprint=digest.hexdigest()[:32])
-        numbered.append(finding)
+        kin = finding.fingerprint
+        seen[kin] += 1
+        fingerprint = kin
+        if seen[kin] > 1:
+            fingerprint = hashlib.sha256(f"{kin}:{seen[kin]}".encode()).hexdigest()[:32]
+        numbered.append(replace(finding, fingerprint=fingerprint, kin=kin))
     return tuple(numbered)
 
 

@@ -88,6 +88,8 @@ class Hit:
     document: Any = None
     fix: tuple[Change, ...] = ()
     """What would mend it; empty where this violation cannot be mended by an edit."""
+    hide_text: bool = False
+    """The text around holds a value that must not be shown, though the object is no Secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class TextHit:
     message: str = "default"
     hide_text: bool = False
     """The text around may hold values of a Secret and is never shown."""
+    fix: tuple[tuple[Span, str], ...] = ()
+    """What would mend it: spans of the file with the text that takes their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +145,9 @@ class Fix:
     description: str
     """What it does, as an order: `Set minReplicas to 2.`"""
     changes: tuple[tuple[Any, tuple[Operation | NewDocument, ...]], ...]
-    """Documents, each with what is done to it."""
+    """Documents, each with what is done to it; none for a fix that is an edit of text."""
     edits: tuple[FileEdit, ...] | None = None
-    """The same as text, once somebody has asked for it; see `meshlint.fixes`."""
+    """The same as text, from the first or once somebody has asked for it; see `meshlint.fixes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,8 @@ class Finding:
     location: Location
     related: tuple[Location, ...] = ()
     fingerprint: str = ""
+    kin: str = ""
+    """What findings have in common that only their number tells apart."""
     about_run: bool = False
     """It says that something could not be linted: a file does not parse, a check crashed."""
     fix: Fix | None = None

@@ -46,7 +46,7 @@ def planned(report: Report) -> Report:
     """The report with the fixes of its findings as text; fixes that cannot be written go."""
     findings = []
     for finding in report.findings:
-        if finding.fix is not None and finding.fix.edits is None:
+        if finding.fix is not None and (finding.fix.edits is None or finding.location.hide_text):
             findings.append(replace(finding, fix=_planned(finding.fix, finding)))
         else:
             findings.append(finding)
@@ -64,6 +64,8 @@ def _planned(fix: Fix, finding: Finding) -> Fix | None:
 
 def _edits(fix: Fix) -> list[FileEdit]:
     """A fix as edits of files. Raises `Refused`."""
+    if fix.edits is not None:
+        return list(fix.edits)
     found = []
     for document, changes in fix.changes:
         assert isinstance(document, Document)
@@ -168,11 +170,14 @@ def _is_free(taken: Iterable[tuple[int, int]], edit: FileEdit) -> bool:
 
 
 def _not_gone(before: Report, after: Report, fixed: Sequence[Finding]) -> set[str]:
-    """Fingerprints of findings that are still there as often as before."""
-    was = Counter(finding.fingerprint for finding in before.findings)
-    now = Counter(finding.fingerprint for finding in after.findings)
-    done = Counter(finding.fingerprint for finding in fixed)
-    return {mark for mark, count in done.items() if now[mark] > was[mark] - count}
+    """Fingerprints of findings that are still there as often as before.
+
+    Equal findings are told apart by number only, and move up when one of them goes.
+    """
+    was = Counter(finding.kin for finding in before.findings)
+    now = Counter(finding.kin for finding in after.findings)
+    done = Counter(finding.kin for finding in fixed)
+    return {f.fingerprint for f in fixed if now[f.kin] > was[f.kin] - done[f.kin]}
 
 
 def _broken_files(before: Report, after: Report) -> set[str]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from meshlint.documents import Document
 from meshlint.findings import Finding, Path
+from meshlint.mesh.annotations import edit_distance
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, text
@@ -70,6 +71,8 @@ class Name:
     span: Span
     near: str = ""
     """The nearest name that exists, where nothing has this one."""
+    meant: str = ""
+    """The only name that exists within two letters of it, where nothing has this one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,7 +233,14 @@ class _Names:
     def name(self, written: str, span: Span) -> Name:
         rules = frozenset(self._table.get(written, ()))
         near = [] if rules else difflib.get_close_matches(written, list(self._table), 1, 0.6)
-        return Name(written, rules, span, near[0] if near else "")
+        meant = [] if rules else [n for n in self._table if edit_distance(written, n, 2) <= 2]
+        return Name(
+            written,
+            rules,
+            span,
+            near[0] if near else "",
+            meant[0] if len(meant) == 1 else "",
+        )
 
     def of_tool(self, tool: str, code: str) -> frozenset[str]:
         """Rules that cover a check of another tool; all that cover any, for `*`."""

@@ -424,8 +424,10 @@ spec:
             ("    sidecar.istio.io/inject: 'true'   # since May\n", "        a/b: c\n"),
             (
                 "",
-                "        a/b: c\n      labels:\n        "
-                "sidecar.istio.io/inject: 'true'   # since May\n",
+                (
+                    "        a/b: c\n      labels:\n        "
+                    "sidecar.istio.io/inject: 'true'   # since May\n"
+                ),
             ),
         ),
         (
@@ -435,12 +437,16 @@ spec:
             ),
             (
                 "      affinity: {}   # none\n",
-                "      nodeAffinity:\n        # First of all.\n        required:   # always\n"
-                "        - one\n\n        - two\n",
+                (
+                    "      nodeAffinity:\n        # First of all.\n        required:   # always\n"
+                    "        - one\n\n        - two\n"
+                ),
             ),
             (
-                "      affinity:   # none\n        nodeAffinity:\n          # First of all.\n"
-                "          required:   # always\n          - one\n\n          - two\n",
+                (
+                    "      affinity:   # none\n        nodeAffinity:\n          # First of all.\n"
+                    "          required:   # always\n          - one\n\n          - two\n"
+                ),
                 "",
             ),
         ),
@@ -490,3 +496,12 @@ def test_quoting_is_refused(text: str) -> None:
     assert span is not None
     with pytest.raises(Refused):
         plan(document, [Quote(("a",), text[span.start : span.end])])
+
+
+def test_a_new_key_may_go_in_front_of_its_siblings() -> None:
+    text = "spec: # here\n  # Labels.\n  selector: {a: b}\n  template:\n    x: 1\n"
+    assert edited(text, Set(("spec", "replicas"), 2, first=True)) == (
+        "spec: # here\n  replicas: 2\n  # Labels.\n  selector: {a: b}\n  template:\n    x: 1\n"
+    )
+    assert edited("a:\n- b: 1\n", Set(("a", 0, "c"), 2, first=True)) == "a:\n- b: 1\n  c: 2\n"
+    assert edited("a: {b: 1}\n", Set(("a", "c"), 2, first=True)) == "a: {b: 1, c: 2}\n"

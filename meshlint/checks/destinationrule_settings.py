@@ -10,6 +10,7 @@ from math import isqrt
 from typing import Any
 
 from meshlint.checks.hits import at
+from meshlint.checks.mending import put
 from meshlint.findings import Hit
 from meshlint.mesh.mesh_config import MeshConfig
 from meshlint.mesh.provenance import Place
@@ -285,7 +286,11 @@ def failover_without_outlier_detection(
                 "host": text(subject.spec, "host"),
                 "scope": policy.scope,
             }
-            yield at(setting[0].below(field), args, on_key=True)
+            fix = put(policy.place.below("outlierDetection"), _EJECTION)
+            yield at(setting[0].below(field), args, on_key=True, fix=fix)
+
+
+_EJECTION = {"consecutive5xxErrors": 5, "interval": "10s", "baseEjectionTime": "30s"}
 
 
 # ------------------------------------------------------------------------------------------ TLS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from meshlint.findings import Hit, Path, Related
+from meshlint.findings import Change, Hit, Path, Related
 from meshlint.mesh.provenance import Place
 from meshlint.model.values import text
 
@@ -16,6 +16,7 @@ def at(
     *,
     message: str = "default",
     on_key: bool = False,
+    fix: tuple[Change, ...] = (),
 ) -> Hit:
     """A hit at a place, which may lie in another document than the subject's."""
     return Hit(
@@ -25,6 +26,7 @@ def at(
         message=message,
         on_key=on_key or _is_block(place),
         document=place.document,
+        fix=fix,
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from meshlint.checks.hits import at, dotted
-from meshlint.findings import Hit, Path
+from meshlint.checks.mending import renamed
+from meshlint.findings import Change, Hit, Path
 from meshlint.mesh.istio_api import Part, at_part
 from meshlint.mesh.mesh_config import MeshConfig
 from meshlint.mesh.world import World
@@ -16,7 +18,9 @@ from meshlint.model.labels import string_maps
 from meshlint.model.names import is_placeholder
 from meshlint.model.regex import LONGEST, regex_fault
 from meshlint.model.resources import Resource
-from meshlint.schemas.istio import Leaf
+from meshlint.model.values import get
+from meshlint.operations import Remove, Rename, Set
+from meshlint.schemas.istio import Deprecated, Leaf
 from meshlint.schemas.spelling import nearest
 from meshlint.schemas.violations import Violation, of_type
 
@@ -36,8 +40,16 @@ def field_unknown(
             continue
         for violation in part.reading.violations:
             if violation.kind == "unknown-field" and not _told(subject, world, violation):
-                args = {**_args(part, violation.path), "suggestion": _sentence(violation)}
-                yield at(part.place.below(*violation.path), args, message=_who(part), on_key=True)
+                place = part.place.below(*violation.path)
+                args = {
+                    **_args(part, violation.path),
+                    "suggestion": _sentence(violation),
+                    "rename": violation.rename,
+                }
+                fix = (
+                    () if place.embedded else renamed(place.document, place.path, violation.rename)
+                )
+                yield at(place, args, message=_who(part), on_key=True, fix=fix)
         for dated in part.reading.dated:
             state = part.state(dated)
             if state != "there" and not dated.value:
@@ -152,6 +164,50 @@ def regex_invalid(
                 }
                 where = part.place.below(*leaf.path)
                 yield at(where, args, message="long" if long else "default")
+
+
+def field_deprecated(
+    subject: Resource | MeshConfig, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Fields and values that have a successor, or no effect.
+
+    What istiod refuses beside its successor is left to `destinationrule-load-balancer-invalid`.
+    """
+    for part in world.istio_api.parts(subject):
+        for found in part.reading.deprecated:
+            place = part.place.below(*found.path)
+            if _is_refused(subject, world, place.path):
+                continue
+            args = {
+                **_args(part, found.path),
+                "value": found.value if found.of_value else "",
+                "successor": found.successor,
+            }
+            message = "value" if found.of_value else "default" if found.successor else "none"
+            fix = _succeeded(subject, found) if isinstance(subject, Resource) else ()
+            hit = at(place, args, message=message, on_key=not found.of_value)
+            yield replace(hit, fix=fix)
+
+
+def _is_refused(subject: Resource | MeshConfig, world: World, path: Path) -> bool:
+    if path[-1] != "minimumRingSize":
+        return False
+    rule = "destinationrule-load-balancer-invalid"
+    return any(hit.path == path for hit in world.hits(rule, subject))
+
+
+def _succeeded(subject: Resource, found: Deprecated) -> tuple[Change, ...]:
+    """Moves the value to its successor, where that has the same shape and is not set yet."""
+    path = (*subject.path, *found.path)
+    if found.of_value:
+        return (Set(path, found.successor),)
+    steps = tuple(found.successor.split("."))
+    block = get(subject.value, *found.path[:-1])
+    if not found.successor or get(block, steps[0]) is not None or isinstance(found.value, list):
+        return ()
+    if len(steps) == 1:
+        return (Rename(path, steps[0]),) if steps[0] not in block else ()
+    return (Set((*path[:-1], *steps), found.value), Remove(path))
 
 
 # -------------------------------------------------------------------------------------- words

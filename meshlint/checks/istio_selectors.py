@@ -14,6 +14,7 @@ from meshlint.mesh.world import World
 from meshlint.model.names import is_dns_label
 from meshlint.model.resources import Resource
 from meshlint.model.values import items, text
+from meshlint.operations import Remove
 
 # ------------------------------------------------------------------------------------- selectors
 
@@ -50,7 +51,7 @@ def selector_empty(subject: Resource, world: World, params: Mapping[str, Any]) -
     if subject.namespace == world.root_namespace and subject.kind != "ServiceEntry":
         scope = "the mesh"
     args = {"field": found.field, "scope": scope}
-    yield Hit(found.path, args, on_key=True)
+    yield Hit(found.path, args, on_key=True, fix=(Remove(found.path),))
 
 
 # ----------------------------------------------------------------------------- target references
@@ -184,10 +185,14 @@ def internal_annotation(
     for name, value in subject.annotations.items():
         path = (*subject.path, "metadata", "annotations", name)
         if str(name).startswith(_INTERNAL):
-            yield Hit(path, {"annotation": name}, message="internal", on_key=True)
+            args = {"annotation": name}
+            yield Hit(path, args, message="internal", on_key=True, fix=(Remove(path),))
         elif name == _DRY_RUN and subject.kind != "AuthorizationPolicy":
-            yield Hit(path, {"kind": subject.kind}, message="misplaced", on_key=True)
+            args = {"annotation": name, "kind": subject.kind}
+            yield Hit(path, args, message="misplaced", on_key=True, fix=(Remove(path),))
         elif name == _DRY_RUN and subject.spec.get("action") in ("AUDIT", "CUSTOM"):
-            yield Hit(path, {"action": subject.spec["action"]}, message="action", on_key=True)
+            args = {"annotation": name, "action": subject.spec["action"]}
+            yield Hit(path, args, message="action", on_key=True, fix=(Remove(path),))
         elif name == _DRY_RUN and scalar_text(value) not in _BOOLEANS:
-            yield Hit(path, {"value": value}, message="value")
+            args = {"annotation": name, "value": value}
+            yield Hit(path, args, message="value", fix=(Remove(path),))

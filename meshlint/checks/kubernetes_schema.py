@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from meshlint.checks.mending import renamed
 from meshlint.findings import Hit, Path
 from meshlint.mesh.world import World
 from meshlint.model.labels import string_maps
@@ -57,8 +58,10 @@ def unknown_field(subject: Resource, world: World, params: Mapping[str, Any]) ->
                     "where": f"in {_where(violation.path)}" if outer else "at the top level",
                     "kind": subject.kind,
                     "suggestion": _sentence(violation.suggestion),
+                    "rename": violation.rename,
                 },
                 on_key=True,
+                fix=renamed(subject.document, (*subject.path, *violation.path), violation.rename),
             )
 
 

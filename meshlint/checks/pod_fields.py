@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from meshlint.checks.mending import renamed
 from meshlint.findings import Hit, Related
 from meshlint.mesh.world import World
 from meshlint.model.resources import DEFAULT_NAMESPACE, Resource
-from meshlint.model.values import mappings, text
+from meshlint.model.values import items, mappings, text
 from meshlint.model.workloads import Workload
+from meshlint.operations import Remove
 
 _SERVICE_ACCOUNT = "core/ServiceAccount"
 # Kubernetes makes the first in every namespace, OpenShift the others.
@@ -44,7 +46,8 @@ def service_account_deprecated(
         return
     path = (*subject.pod_spec_path, "serviceAccount")
     if not new:
-        yield Hit(path, {"name": old}, on_key=True)
+        fix = renamed(subject.resource.document, path, "serviceAccountName")
+        yield Hit(path, {"name": old}, on_key=True, fix=fix)
         return
     related = Related(
         subject.resource.document, (*subject.pod_spec_path, "serviceAccountName"), "the other name"
@@ -65,7 +68,10 @@ def environment_duplicate(
             before = (*container.path, "env", first[name], "name")
             related = (Related(subject.resource.document, before, "given here before"),)
             args = {"name": name, "container": container.name}
-            yield Hit((*container.path, "env", index, "name"), args, related)
+            path = (*container.path, "env", index)
+            equal = variable == items(container.value, "env")[first[name]]
+            fix = (Remove(path),) if equal else ()
+            yield Hit((*path, "name"), args, related, fix=fix)
 
 
 def default_namespace(

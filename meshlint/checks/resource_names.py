@@ -20,6 +20,7 @@ from meshlint.model.names import (
 )
 from meshlint.model.resources import CLUSTER_SCOPED, Resource
 from meshlint.model.values import get
+from meshlint.operations import Quote
 
 # Sources: pkg/apis/*/validation of Kubernetes, the ValidateName functions; for Gateways of Istio
 # the analyzer of IST0106.
@@ -156,7 +157,9 @@ def no_string(subject: Resource, world: World, params: Mapping[str, Any]) -> Ite
             else:
                 message = "block"
                 args["value"] = "a list" if isinstance(value, list) else "a mapping"
-            yield Hit(where, args, message=message, on_key=value is None or not plain)
+            # What a null stands for nobody can tell: an empty text, or nothing.
+            fix = (Quote(where, written),) if plain and value is not None else ()
+            yield Hit(where, args, message=message, on_key=value is None or not plain, fix=fix)
 
 
 def _short(text: str) -> str:

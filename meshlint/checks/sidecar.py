@@ -19,6 +19,7 @@ from meshlint.model.names import (
 )
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, items, mapping, mappings, text
+from meshlint.operations import Remove, Set
 
 UNIX = "unix://"
 _PURPOSES = ("egress", "ingress", "inboundConnectionPool", "outboundTrafficPolicy")
@@ -310,7 +311,8 @@ def _repeated(path: Path, hosts: list[Any], subject: Resource) -> Iterator[Hit]:
         if first is not None:
             related = (Related(subject.document, (*path, first), "listed here"),)
             args = {"host": host, "other": hosts[first]}
-            yield Hit((*path, position), args, related)
+            fix = (Remove((*path, position)),) if host == hosts[first] else ()
+            yield Hit((*path, position), args, related, fix=fix)
         named.setdefault((namespace, name), position)
         if (namespace, name) == ("*", "*"):
             everything = position
@@ -333,4 +335,5 @@ def outbound_mode_missing(
     """Outbound policies whose mode is left to be guessed."""
     policy = subject.spec.get("outboundTrafficPolicy")
     if isinstance(policy, dict) and policy.get("mode") is None:
-        yield Hit((*subject.path, "spec", "outboundTrafficPolicy"), on_key=True)
+        path = (*subject.path, "spec", "outboundTrafficPolicy")
+        yield Hit(path, on_key=True, fix=(Set((*path, "mode"), "REGISTRY_ONLY"),))

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from meshlint.findings import Path
 from meshlint.model.values import get
-from meshlint.schemas.spelling import nearest
+from meshlint.schemas.spelling import edits, nearest
 
 Kind = Literal[
     "unknown-field",
@@ -54,6 +54,8 @@ class Violation:
     """For an unknown field: `did you mean x?` or `it belongs under y`; else empty."""
     nearest: str = ""
     """For an unknown field: the field beside it that was probably meant; else empty."""
+    rename: str = ""
+    """The same where no other field beside it is within two letters; else empty."""
 
     @property
     def field(self) -> str:
@@ -289,7 +291,16 @@ class Schema:
     def _unknown(self, value: Any, path: Path, key: str) -> Violation:
         suggestion, near = self._meant(value, path, key)
         what = of_type(get(value, *path, key))
-        return Violation((*path, key), "unknown-field", what, "no such field", suggestion, near)
+        rename = near if near and self._is_sure(key, near, self.fields(path)) else ""
+        return Violation(
+            (*path, key), "unknown-field", what, "no such field", suggestion, near, rename
+        )
+
+    def _is_sure(self, key: str, near: str, siblings: Iterable[str]) -> bool:
+        """Whether a name is a known one in other letters, or no third one is as good."""
+        if near.lower() == key.lower():
+            return True
+        return [name for name in siblings if edits(key, name, 2) <= 2] == [near]
 
     def _meant(self, value: Any, path: Path, key: str) -> tuple[str, str]:
         """In words what was probably meant by a field that does not exist, and its name here."""

@@ -27,6 +27,7 @@ from typing import Any
 
 from meshlint.findings import Path
 from meshlint.model.durations import seconds
+from meshlint.schemas.istio.deprecated import FIELDS, VALUES
 from meshlint.schemas.violations import Schema, Violation
 
 _KINDS = {
@@ -262,6 +263,18 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
+class Deprecated:
+    """A field that is set, or a value of an enumeration, that has a successor or no effect."""
+
+    path: Path
+    value: Any
+    successor: str
+    """Field from the message on (`percentage.value`), or value; empty for none."""
+    of_value: bool = False
+    """Whether it is the value that is deprecated, and not the field."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What a schema makes of a value. All paths are those of the value as it is written."""
 
@@ -269,6 +282,7 @@ class Reading:
     dated: tuple[Dated, ...]
     durations: tuple[Leaf, ...]
     regexes: tuple[Leaf, ...]
+    deprecated: tuple[Deprecated, ...]
 
 
 class Api:
@@ -322,7 +336,11 @@ class Api:
             plain = reader.read(value, self._root, ())
         violations = tuple(reader.as_written(v) for v in self.schema.violations(plain))
         return Reading(
-            violations, tuple(reader.dated), tuple(reader.durations), tuple(reader.regexes)
+            violations,
+            tuple(reader.dated),
+            tuple(reader.durations),
+            tuple(reader.regexes),
+            tuple(reader.deprecated),
         )
 
 
@@ -338,6 +356,7 @@ class _Reader:
         self.dated: list[Dated] = []
         self.durations: list[Leaf] = []
         self.regexes: list[Leaf] = []
+        self.deprecated: list[Deprecated] = []
 
     def as_written(self, violation: Violation) -> Violation:
         """A violation with its path in the spelling of the input."""
@@ -352,6 +371,7 @@ class _Reader:
             violation.expected,
             violation.suggestion,
             violation.nearest,
+            violation.rename,
         )
 
     def read(self, value: Any, type_: Type, path: Path) -> Any:
@@ -366,7 +386,10 @@ class _Reader:
                 }
             return value
         if "/" in type_.base:
-            return self._message(value, message(type_.base), path)
+            read = self._message(value, message(type_.base), path)
+            if type_.base in FIELDS or type_.base in VALUES:
+                self._note_deprecated(read, type_.base, path)
+            return read
         return self._scalar(value, type_, path)
 
     def _message(self, value: Any, here: Message, path: Path) -> Any:
@@ -387,6 +410,21 @@ class _Reader:
                 self.dated.append(Dated(self._written(steps), known.since, known.before))
             found[known.name] = self.read(item, known.type, steps)
         return found
+
+    def _note_deprecated(self, read: Any, name: str, path: Path) -> None:
+        if not isinstance(read, dict):
+            return
+        for field_, successor in FIELDS.get(name, {}).items():
+            # A zero value is what the field has when it is not set at all.
+            found = read.get(field_)
+            if found or isinstance(found, dict):
+                where = self._written((*path, field_))
+                self.deprecated.append(Deprecated(where, found, successor))
+        for field_, values in VALUES.get(name, {}).items():
+            found = read.get(field_)
+            if isinstance(found, str) and found in values:
+                where = self._written((*path, field_))
+                self.deprecated.append(Deprecated(where, found, values[found], of_value=True))
 
     def _scalar(self, value: Any, type_: Type, path: Path) -> Any:
         base = type_.base
