@@ -19,7 +19,7 @@ from meshlint.model.names import is_placeholder
 from meshlint.model.regex import LONGEST, regex_fault
 from meshlint.model.resources import Resource
 from meshlint.model.values import get
-from meshlint.operations import Remove, Rename, Set
+from meshlint.operations import Rename, Set
 from meshlint.schemas.istio import Deprecated, Leaf
 from meshlint.schemas.spelling import nearest
 from meshlint.schemas.violations import Violation, of_type
@@ -203,11 +203,15 @@ def _succeeded(subject: Resource, found: Deprecated) -> tuple[Change, ...]:
         return (Set(path, found.successor),)
     steps = tuple(found.successor.split("."))
     block = get(subject.value, *found.path[:-1])
-    if not found.successor or get(block, steps[0]) is not None or isinstance(found.value, list):
+    if not found.successor or not isinstance(block, dict) or isinstance(found.value, list):
         return ()
+    if steps[0] in block:
+        return ()
+    # In its place, with the comments around it.
+    renamed = Rename(path, steps[0])
     if len(steps) == 1:
-        return (Rename(path, steps[0]),) if steps[0] not in block else ()
-    return (Set((*path[:-1], *steps), found.value), Remove(path))
+        return (renamed,)
+    return (renamed, Set((*path[:-1], steps[0]), {steps[1]: found.value}))
 
 
 # -------------------------------------------------------------------------------------- words
