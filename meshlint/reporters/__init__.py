@@ -1,11 +1,13 @@
 """Reports as text: for people, for programs, for code hosts.
 
-A reporter is a plain function from a report to text. Each format is imported when it is first used.
+A reporter is a plain function from a report to text, `render` of its module. The module is imported
+when the format is first used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from meshlint.reporters.context import ReportContext
@@ -18,33 +20,22 @@ __all__ = ["FORMATS", "ReportContext", "Reporter"]
 Reporter = Callable[["Report", ReportContext], str]
 
 
-def _text(report: Report, context: ReportContext) -> str:
-    from meshlint.reporters.text import render
+def _reporter(module: str) -> Reporter:
+    def report_as_text(report: Report, context: ReportContext) -> str:
+        render: Reporter = import_module(f"meshlint.reporters.{module}").render
+        return render(report, context)
 
-    return render(report, context)
-
-
-def _concise(report: Report, context: ReportContext) -> str:
-    from meshlint.reporters.concise import render
-
-    return render(report, context)
-
-
-def _json(report: Report, context: ReportContext) -> str:
-    from meshlint.reporters.json import render
-
-    return render(report, context)
-
-
-def _sarif(report: Report, context: ReportContext) -> str:
-    from meshlint.reporters.sarif import render
-
-    return render(report, context)
+    return report_as_text
 
 
 FORMATS: dict[str, Reporter] = {
-    "text": _text,
-    "concise": _concise,
-    "json": _json,
-    "sarif": _sarif,
+    "text": _reporter("text"),
+    "concise": _reporter("concise"),
+    "json": _reporter("json"),
+    "sarif": _reporter("sarif"),
+    "github": _reporter("github"),
+    "github-summary": _reporter("github_summary"),
+    "gitlab": _reporter("gitlab"),
+    "junit": _reporter("junit"),
+    "checkstyle": _reporter("checkstyle"),
 }

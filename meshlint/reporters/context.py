@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -29,3 +29,7 @@ class ReportContext:
     repository: str = ""
     """Absolute path of the repository's root, which paths in SARIF are relative to; empty when the
     root is not known: the working directory then counts as the root."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables by which a CI job says what it works on, such as GITHUB_SHA."""
+    category: str = "meshlint"
+    """Names this run's SARIF among several of one commit."""

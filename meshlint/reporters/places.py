@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from meshlint.findings import Location
@@ -49,3 +50,12 @@ def repository_path(path: str, context: ReportContext) -> str:
         except ValueError:
             return full
     return full.replace(os.sep, "/")
+
+
+def quoted(path: str) -> str:
+    """A path as part of a URI."""
+    try:
+        # Names that are no UTF-8 come from the file system with their bytes as lone surrogates.
+        return quote(path.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        return quote(path.encode("utf-8", "surrogatepass"))

@@ -7,12 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from meshlint.findings import SEVERITIES, RuleInfo
 from meshlint.reporters.fingerprints import line_hashes
 from meshlint.reporters.json import dump, dump_list
-from meshlint.reporters.places import place_of, repository_path
+from meshlint.reporters.places import place_of, quoted, repository_path
 
 if TYPE_CHECKING:
     from meshlint.findings import Finding, Fix, Location, Report, Severity
@@ -275,11 +274,7 @@ def _uri(path: str, context: ReportContext) -> str:
     raw = repository_path(path, context)
     if PurePath(raw).drive:
         return PurePath(raw).as_uri()
-    try:
-        # Names that are no UTF-8 come from the file system with their bytes as lone surrogates.
-        return quote(raw.encode("utf-8", "surrogateescape"))
-    except UnicodeEncodeError:
-        return quote(raw.encode("utf-8", "surrogatepass"))
+    return quoted(raw)
 
 
 def _hashes(findings: Sequence[Finding]) -> dict[str, dict[int, str]]:

@@ -41,9 +41,11 @@ MIN_WIDTH = 40
 TAB = 4
 """Columns between tab stops in code frames."""
 
-# Beyond the control characters: what reorders or hides text, line ends that few programs know, and
-# lone surrogates, which cannot be encoded.
-UNSAFE = "\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff"
+# Beyond the control characters: what reorders or hides text, line ends that few programs know, lone
+# surrogates, which cannot be encoded, and what XML cannot hold.
+UNSAFE = (
+    "\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff"
+)
 """Part of a character class of a regular expression."""
 
 _UNSAFE = re.compile(f"[{UNSAFE}]")
