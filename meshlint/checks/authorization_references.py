@@ -54,7 +54,9 @@ def principal_missing(subject: Resource, world: World, params: Mapping[str, Any]
             bare = value.written.removeprefix(_SPIFFE)
             yield Hit(value.path, {"principal": value.written, "bare": bare}, message="spiffe")
             continue
-        if principal is None or not known.is_checkable(principal.namespace):
+        if principal is None:
+            continue
+        if not known.is_checkable(principal.namespace) and not params["everywhere"]:
             continue
         if not _is_own(world, principal) or known.exists(principal.namespace, principal.name):
             continue
@@ -161,8 +163,16 @@ def identity_without_mtls(
         where = (*rule.path, "spec", "trafficPolicy", "tls", "mode")
         related = (Related(rule.document, where, "clients send plain text"),)
         yield Hit(path, args, related, message="plain", on_key=path[-1] != "key")
-    elif sent == "unset" and not clients.uses_auto_mtls(world):
+    elif not clients.uses_auto_mtls(world) and (
+        sent == "unset"
+        or (not params["permissive_counts"] and not _is_strict(subject, world, labels))
+    ):
         yield Hit(path, args, message="unset", on_key=path[-1] != "key")
+
+
+def _is_strict(policy: Resource, world: World, labels: Mapping[str, Any]) -> bool:
+    mode = mtls.labels_mode(world.index, world.root_namespace, policy.namespace, labels)
+    return mode is not None and mode.value == "STRICT"
 
 
 def _selected(policy: Resource, world: World, labels: Mapping[str, Any]) -> Sequence[Workload]:

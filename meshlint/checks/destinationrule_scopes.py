@@ -16,6 +16,7 @@ from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_labels
 from meshlint.model.values import is_templated, items, mapping, mappings, text
 
+_TOPOLOGY = ("topology.kubernetes.io/", "topology.istio.io/")
 EXPORTS_DEFAULT = "defaultDestinationRuleExportTo"
 
 
@@ -27,7 +28,9 @@ def host_missing(subject: Resource, world: World, params: Mapping[str, Any]) -> 
     """Rules for a host that stands for nothing."""
     host, hosts = _host(subject), world.hosts
     readers = hosts.readers(subject, EXPORTS_DEFAULT)
-    if not hosts.is_surely_missing(host, subject, readers):
+    if not hosts.is_surely_missing(host, subject, readers) and not (
+        params["everywhere"] and hosts.is_unknown(host, subject.namespace)
+    ):
         return
     known = hosts.anywhere(host, subject.namespace).targets
     if any(target.namespace == subject.namespace for target in known):
@@ -54,19 +57,27 @@ def subset_selects_nothing(
     for number, subset in mappings(subject.spec, "subsets"):
         name = text(subset, "name")
         used = world.routing.naming_subset(host, name) if name and host else None
+        written = mapping(subset, "labels")
+        # Nodes and networks give these labels to pods; the input does not show which, but an empty
+        # one is the name of no region, zone or network.
         labels = {
             key: value
-            for key, value in mapping(subset, "labels").items()
-            if not str(key).startswith(("topology.kubernetes.io/", "topology.istio.io/"))
+            for key, value in written.items()
+            if value == "" or not str(key).startswith(_TOPOLOGY)
         }
-        if used is None or not labels or any(is_templated(value) for value in labels.values()):
+        if used is None and not params["unreferenced"]:
+            continue
+        if not labels or any(is_templated(value) for value in labels.values()):
             continue
         if _selects_nothing(subject, labels, world):
-            service, route = used
             args = {"subset": name, "host": _host(subject), "labels": _shown(labels)}
-            there = Related(service.document, (*route.path, "subset"), "a route to it")
+            related: tuple[Related, ...] = ()
+            if used is not None:
+                service, route = used
+                path = (*route.path, "subset")
+                related = (Related(service.document, path, "a route to it"),)
             path = (*subject.path, "spec", "subsets", number, "labels")
-            yield Hit(path, args, (there,), on_key=True)
+            yield Hit(path, args, related, on_key=True)
 
 
 def _shown(labels: Mapping[str, Any]) -> str:

@@ -117,6 +117,8 @@ def _filter_match(patch: Patch, path: Path) -> Iterator[Hit]:
 def operation_ignored(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Operations that istiod does not carry out."""
     for patch in patches(subject):
+        if params["documented"] and patch.operation in ("INSERT_BEFORE", "INSERT_AFTER"):
+            continue  # for what they have no meaning, the reference does not say
         undocumented = (
             params["documented"]
             and patch.apply_to == "HTTP_ROUTE"

@@ -23,7 +23,10 @@ from meshlint.model.values import is_templated, items, mappings, text
 def gateway_conflict(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Listeners that another Gateway on the same address has, too."""
     told = set()
-    for kind, value, _ in api.addresses(subject):
+    shared = [(kind, value) for kind, value, _ in api.addresses(subject)]
+    if params["any_address"]:
+        shared = [api.ANY_ADDRESS]
+    for kind, value in shared:
         for socket, path in api.sockets(subject):
             key = api.socket_key(subject, (kind, value), socket)
             found = api.other(world.gateway_sharing.by_socket, key, subject)
@@ -106,7 +109,7 @@ def parent_missing(subject: Resource, world: World, params: Mapping[str, Any]) -
         }
         gateways = world.index.find_all(api.GATEWAY, parent.namespace, parent.name)
         if not gateways:
-            if _is_no_gateway(world, parent):
+            if _is_no_gateway(world, subject, parent, everywhere=params["everywhere"]):
                 yield Hit((*parent.path, "name"), args)
             continue
         refusals = [api.refusal(world, subject, parent, gateway) for gateway in gateways]
@@ -119,9 +122,12 @@ def parent_missing(subject: Resource, world: World, params: Mapping[str, Any]) -
             yield Hit((*parent.path, field), args, related, message=why)
 
 
-def _is_no_gateway(world: World, parent: Reference) -> bool:
+def _is_no_gateway(world: World, route: Resource, parent: Reference, *, everywhere: bool) -> bool:
     """Whether a Gateway would be in the input if it existed, and is not."""
-    if not parent.name or not kind_known(world, api.GATEWAY, parent.namespace):
+    known = kind_known(world, api.GATEWAY, parent.namespace)
+    if parent.namespace == route.namespace:
+        known = world.presence.shows(api.GATEWAY, route)
+    if not parent.name or not (known or everywhere):
         return False
     return not world.index.may_hold(api.GATEWAY, parent.namespace, parent.name)
 

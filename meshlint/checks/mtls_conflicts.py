@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from meshlint.checks.hits import there
+from meshlint.checks.mending import without_tls
 from meshlint.findings import Hit, Related
 from meshlint.mesh import client_mtls as clients
 from meshlint.mesh import mtls
@@ -13,6 +14,7 @@ from meshlint.mesh.provenance import Sourced
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, mapping, mappings, text
+from meshlint.operations import Set
 
 # ------------------------------------------------------------------------------------------ clients
 
@@ -53,7 +55,8 @@ def disabled_under_strict(
         if mode is not None and mode.value == "STRICT":
             args = {"host": host, "where": f"{_where(scope)} is", "scope": blocks[0].scope}
             path = (*blocks[0].path, "mode")
-            yield Hit(path, args, there(mode.place, "takes mTLS alone"))
+            fix = without_tls(world, subject, blocks[0].path)
+            yield Hit(path, args, there(mode.place, "takes mTLS alone"), fix=fix)
         return
     strict = _strict_ports(subject, world, host)
     for block in blocks:
@@ -63,7 +66,8 @@ def disabled_under_strict(
             where = f"port {ports[0]} of its workloads is"
             args = {"host": host, "where": where, "scope": block.scope}
             related = there(strict[ports[0]].place, "takes mTLS alone")
-            yield Hit((*block.path, "mode"), args, related)
+            fix = without_tls(world, subject, block.path)
+            yield Hit((*block.path, "mode"), args, related, fix=fix)
 
 
 def _ports_of(path: tuple[str | int, ...], rule: Resource) -> set[int] | None:
@@ -100,7 +104,9 @@ def _is_in_mesh(world: World, pod: Any) -> bool:
 
 def dropped(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Rules that take a host out of a wider one by which clients send mTLS."""
-    if clients.uses_auto_mtls(world) or any(True for _ in mtls.client_tls(subject)):
+    if any(True for _ in mtls.client_tls(subject)):
+        return
+    if params["auto_mtls_exempt"] and clients.uses_auto_mtls(world):
         return
     name = world.hosts.full_name(text(subject.spec, "host"), subject.namespace)
     groups = clients.rules_by_host(world, name)
@@ -115,7 +121,8 @@ def dropped(subject: Resource, world: World, params: Mapping[str, Any]) -> Itera
                 "rule": str(rule.ref),
             }
             where = (*subject.path, "spec", "trafficPolicy", "tls")
-            yield Hit(where, args, related, on_key=True)
+            fix = (Set((*where, "mode"), "ISTIO_MUTUAL"),)
+            yield Hit(where, args, related, on_key=True, fix=fix)
             return
 
 

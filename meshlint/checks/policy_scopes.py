@@ -32,6 +32,9 @@ def selects_nothing(subject: Resource, world: World, params: Mapping[str, Any]) 
             where = "any namespace"
         args = {"kind": subject.kind, "labels": labels, "where": where}
         yield Hit(found.labels_path, args, on_key=True)
+    elif subject.kind in params["alone"] and not templated and _is_alone(subject, world):
+        args = {"kind": subject.kind, "namespace": subject.namespace}
+        yield Hit((*subject.path, "metadata", "name"), args, message="alone")
     for path, target in target_references(subject):
         kind = _TARGETS.get((text(target, "group"), text(target, "kind")))
         name = text(target, "name")
@@ -44,6 +47,13 @@ def selects_nothing(subject: Resource, world: World, params: Mapping[str, Any]) 
             args = {"kind": subject.kind, "target": f"{text(target, 'kind')} {name}"}
             args["where"] = f"namespace {subject.namespace}"
             yield Hit((*path, "name"), args, message="target")
+
+
+def _is_alone(policy: Resource, world: World) -> bool:
+    """Whether a policy for workloads is in a namespace that has none in the input."""
+    if policy.namespace == world.root_namespace or any(target_references(policy)):
+        return False
+    return not world.index.workloads_in(policy.namespace)
 
 
 def namespace_duplicate(

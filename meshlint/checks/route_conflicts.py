@@ -32,7 +32,7 @@ def host_conflict(subject: Resource, world: World, params: Mapping[str, Any]) ->
     for number, host in world.routing.hosts(subject):
         found = (
             other
-            for other in world.routing.of_mesh(host)
+            for other in world.routing.of_mesh(host, overlapping=params["overlapping"])
             if _is_another(other, subject)
             and world.presence.surely_together(subject, other)
             and world.routing.share_readers(subject, other)

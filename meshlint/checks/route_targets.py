@@ -139,7 +139,9 @@ def subset_missing(subject: Resource, world: World, params: Mapping[str, Any]) -
     for found in routes.destinations(subject):
         if not found.subset or not found.host or is_templated(found.host + found.subset):
             continue
-        rules = world.hosts.destination_rules(found.host, subject.namespace)
+        rules = world.hosts.destination_rules(
+            found.host, subject.namespace, anywhere=params["any_namespace"]
+        )
         unplaced = _unplaced_rules(found.host, subject, world)
         if any(found.subset in _subsets(rule) for rule in (*rules, *unplaced)):
             continue

@@ -167,6 +167,10 @@ def sockets(gateway: Resource) -> Iterator[tuple[tuple[int, str, str], Path]]:
             yield (port, protocol, hostname), path
 
 
+ANY_ADDRESS = ("", "the address of their class")
+"""Stands for the addresses that Gateways get without asking for any."""
+
+
 class Sharing:
     """Gateways by the addresses they ask for, and by what their listeners open on them."""
 
@@ -174,6 +178,8 @@ class Sharing:
         self.by_address: dict[tuple[str, str], list[tuple[Resource, Path]]] = {}
         self.by_socket: dict[object, list[tuple[Resource, Path]]] = {}
         for gateway in world.index.of_kind(GATEWAY):
+            for socket, where in sockets(gateway):
+                _add(self.by_socket, socket_key(gateway, ANY_ADDRESS, socket), gateway, where)
             for kind, value, path in addresses(gateway):
                 _add(self.by_address, (kind, value), gateway, path)
                 for socket, where in sockets(gateway):

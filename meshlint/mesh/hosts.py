@@ -183,6 +183,13 @@ class Hosts:
             return False
         return self.is_checkable(host, namespace)
 
+    def is_unknown(self, host: str, namespace: str) -> bool:
+        """Whether nothing in the input stands for a host, wherever it would be."""
+        name = self.full_name(host, namespace)
+        if not name or name.startswith("*") or is_ip(name) or is_templated(host):
+            return False
+        return not self.meaning(host, namespace)
+
     def is_surely_missing(self, host: str, referrer: Resource, readers: Iterable[str] = ()) -> bool:
         """Whether what an object refers to by a host would stand beside it, and does not."""
         if not self.is_missing(host, referrer.namespace, readers):
@@ -393,11 +400,13 @@ class Hosts:
 
     # -------------------------------------------------------------------- destination rules
 
-    def destination_rules(self, host: str, namespace: str) -> Sequence[Resource]:
+    def destination_rules(
+        self, host: str, namespace: str, *, anywhere: bool = False
+    ) -> Sequence[Resource]:
         """DestinationRules that may hold for calls from a namespace to a host, narrowest first.
 
-        They count in the client's, the service's and the root namespace, where they are exported
-        to the client.
+        They count in the client's, the service's and the root namespace (with `anywhere` in all),
+        where they are exported to the client.
         """
         name = self.full_name(host, namespace)
         default = self.default_exports("defaultDestinationRuleExportTo")
@@ -409,7 +418,7 @@ class Hosts:
         return [
             rule
             for rule in self._rules.covering(name)
-            if rule.namespace in homes and is_exported(rule, namespace, default)
+            if (anywhere or rule.namespace in homes) and is_exported(rule, namespace, default)
         ]
 
     def rules_on(self, name: str) -> Sequence[Resource]:

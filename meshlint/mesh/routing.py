@@ -133,17 +133,20 @@ class Routing:
     # ------------------------------------------------------------------------------- by host
 
     @cached_property
-    def _of_mesh(self) -> Mapping[str, Sequence[Resource]]:
-        table: dict[str, list[Resource]] = defaultdict(list)
-        for service in self.services:
-            if routes.is_bound_to_mesh(service) and not self.is_delegate(service):
-                for _, host in self.hosts(service):
-                    table[host].append(service)
-        return table
+    def _of_mesh(self) -> HostTable[Resource]:
+        return HostTable(
+            (host, service)
+            for service in self.services
+            if routes.is_bound_to_mesh(service) and not self.is_delegate(service)
+            for _, host in self.hosts(service)
+        )
 
-    def of_mesh(self, host: str) -> Sequence[Resource]:
-        """VirtualServices that sidecars use for exactly this host, a full name or wildcard."""
-        return self._of_mesh.get(host, ())
+    def of_mesh(self, host: str, *, overlapping: bool = False) -> Iterable[Resource]:
+        """VirtualServices that sidecars use for exactly this host, a full name or wildcard.
+
+        With `overlapping` also those whose wildcard covers it, or that it covers.
+        """
+        return self._of_mesh.overlapping(host) if overlapping else self._of_mesh.exact(host)
 
     def readers(self, service: Resource) -> tuple[str, ...]:
         """Namespaces that a VirtualService is exported to; empty for all."""
