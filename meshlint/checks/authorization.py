@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from meshlint.checks.hits import at, listed
+from meshlint.checks.mending import added
 from meshlint.findings import Hit, Related
 from meshlint.mesh import policies
 from meshlint.mesh.host_names import service_parts
@@ -17,6 +18,7 @@ from meshlint.mesh.provenance import Place
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import mappings, text
+from meshlint.operations import Remove, Set
 
 # ---------------------------------------------------------------------------------- what is allowed
 
@@ -43,7 +45,18 @@ def default_deny_missing(
     if len(uncovered) > 3:
         named = f"{', '.join(uncovered[:3])} and {len(uncovered) - 3} more"
     message = "namespaces" if uncovered else "default"
-    yield Hit(subject.path, {"root": root, "namespaces": named}, message=message, on_key=True)
+    args = {"root": root, "namespaces": named}
+    fix = added(subject.document, _allow_nothing(root))
+    yield Hit(subject.path, args, message=message, on_key=True, fix=fix)
+
+
+def _allow_nothing(namespace: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "allow-nothing", "namespace": namespace},
+        "spec": {},
+    }
 
 
 def allows_everything(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -61,7 +74,7 @@ def dry_run_left(subject: Resource, world: World, params: Mapping[str, Any]) -> 
     """Policies that are logged instead of enforced."""
     if policies.is_dry_run(subject):
         path = (*subject.path, "metadata", "annotations", "istio.io/dry-run")
-        yield Hit(path, {"policy": subject.name})
+        yield Hit(path, {"policy": subject.name}, fix=(Remove(path),))
 
 
 # ------------------------------------------------------------------------------------------ tokens
@@ -87,7 +100,10 @@ def jwks_insecure(subject: Resource, world: World, params: Mapping[str, Any]) ->
             host = _plain_host(text(rule, field))
             if host and not _is_inside(world, host, subject.namespace):
                 path = (*subject.path, "spec", "jwtRules", number, field)
-                yield Hit(path, {"host": host, "field": field})
+                uri = text(rule, field)
+                # A port that speaks http will not speak https.
+                fix = (Set(path, f"https{uri[4:]}"),) if urlsplit(uri).netloc == host else ()
+                yield Hit(path, {"host": host, "field": field}, fix=fix)
 
 
 def _plain_host(uri: str) -> str:

@@ -13,6 +13,7 @@ from meshlint.mesh.world import World
 from meshlint.model.names import is_cidr, is_ip
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, items, mapping, mappings, text
+from meshlint.operations import Set
 
 _SOURCE_FIELDS = (
     "principals",
@@ -309,7 +310,8 @@ def method_invalid(subject: Resource, world: World, params: Mapping[str, Any]) -
                     message = "case" if method.upper() in known else "default"
                     if method.startswith("/"):
                         message = "grpc"
-                    yield Hit((*path, step), args, message=message)
+                    fix = (Set((*path, step), method.upper()),) if message == "case" else ()
+                    yield Hit((*path, step), args, message=message, fix=fix)
 
 
 def _is_method(written: str, known: tuple[str, ...]) -> bool:

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from meshlint.checks.hits import at
-from meshlint.findings import Hit, Related
+from meshlint.checks.mending import added, put
+from meshlint.findings import Change, Hit, Related
 from meshlint.mesh import exposure
 from meshlint.mesh.mesh_config import MeshConfig
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
-from meshlint.model.values import get, integer, mapping, mappings, text
+from meshlint.model.values import get, integer, is_templated, items, mapping, mappings, text
 from meshlint.model.workloads import Workload
+from meshlint.operations import Remove, Rename, Set
 
 _PLAIN = frozenset({"HTTP", "HTTP2", "GRPC"})
 _WEAK = frozenset({"TLSV1_0", "TLSV1_1"})
@@ -25,7 +27,9 @@ def tls_version_low(subject: Resource, world: World, params: Mapping[str, Any]) 
             version = text(server, "tls", field)
             if version in _WEAK:
                 path = (*subject.path, "spec", "servers", number, "tls", field)
-                yield Hit(path, {"field": field, "value": version}, message=field[:3])
+                fix = (Remove(path),) if field == "minProtocolVersion" else ()
+                args = {"field": field, "value": version}
+                yield Hit(path, args, message=field[:3], fix=fix)
 
 
 def plaintext_served(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -49,7 +53,25 @@ def _servers(gateway: Resource) -> Iterator[Hit]:
             continue
         path = (*gateway.path, "spec", "servers", number, "port", "protocol")
         args = {"port": get(server, "port", "number"), "protocol": protocol}
-        yield Hit(path, args)
+        redirect = (*gateway.path, "spec", "servers", number, "tls", "httpsRedirect")
+        fix = (Set(redirect, True),) if _has_https(gateway, server) else ()
+        yield Hit(path, args, fix=fix)
+
+
+def _has_https(gateway: Resource, plain: Mapping[str, Any]) -> bool:
+    """Whether a Gateway serves every host of one of its servers by HTTPS as well."""
+    secure = {
+        host
+        for _, server in mappings(gateway.spec, "servers")
+        if text(server, "port", "protocol").upper() == "HTTPS"
+        for host in _hosts(server)
+    }
+    return bool(secure) and all(host in secure or "*" in secure for host in _hosts(plain))
+
+
+def _hosts(server: Mapping[str, Any]) -> list[str]:
+    named = [host for host in items(server, "hosts") if isinstance(host, str)]
+    return [host.rpartition("/")[2] for host in named]
 
 
 def _listeners(gateway: Resource, world: World) -> Iterator[Hit]:
@@ -97,9 +119,10 @@ def egress_unrestricted(
         return
     place = found.place if found is not None else None
     if place is not None:
-        yield at(place, {"mode": mode})
+        yield at(place, {"mode": mode}, fix=put(place, "REGISTRY_ONLY"))
     else:
-        yield Hit(subject.path, {"mode": "ALLOW_ANY (the default)"}, on_key=True)
+        fix = put(subject.config.site("outboundTrafficPolicy", "mode"), "REGISTRY_ONLY")
+        yield Hit(subject.path, {"mode": "ALLOW_ANY (the default)"}, on_key=True, fix=fix)
 
 
 def _restricted_by_sidecar(world: World) -> bool:
@@ -127,4 +150,24 @@ def service_account_default(
         return
     message = "named" if account else "default"
     args = {"workload": str(subject.resource.ref), "namespace": subject.namespace}
-    yield Hit((*subject.pod_spec_path, field), args, message=message)
+    fix = _own_account(subject, world, field)
+    yield Hit((*subject.pod_spec_path, field), args, message=message, fix=fix)
+
+
+def _own_account(workload: Workload, world: World, field: str) -> tuple[Change, ...]:
+    """A service account with the name of the workload, made unless there is one already."""
+    resource, pod = workload.resource, workload.pod_spec_path
+    if not resource.name or is_templated(resource.name):
+        return ()
+    changes: list[Change] = []
+    if world.index.find("core/ServiceAccount", workload.namespace, resource.name) is None:
+        namespace = text(resource.metadata, "namespace")
+        metadata = {"name": resource.name, **({"namespace": namespace} if namespace else {})}
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+        changes += added(resource.document, account)
+        if not changes:
+            return ()
+    if field == "serviceAccount" and "serviceAccountName" not in workload.pod_spec:
+        changes.append(Rename((*pod, field), "serviceAccountName"))
+    changes.append(Set((*pod, "serviceAccountName"), resource.name, before="containers"))
+    return tuple(changes)

@@ -8,7 +8,10 @@ from typing import Any
 from meshlint.documents import Document
 from meshlint.findings import Change, In, NewDocument, Path
 from meshlint.mesh.annotations import edit_distance
+from meshlint.mesh.client_mtls import uses_auto_mtls
 from meshlint.mesh.provenance import Place
+from meshlint.mesh.world import World
+from meshlint.model.resources import Resource
 from meshlint.model.values import get, mapping
 from meshlint.operations import Operation, Remove, Rename, Set
 
@@ -52,3 +55,13 @@ def only_near(name: str, known: Iterable[str]) -> str:
     """The only name within two letters of another one; empty where there is none, or several."""
     near = [other for other in known if edit_distance(name, other, 2) <= 2]
     return near[0] if len(near) == 1 else ""
+
+
+def without_tls(world: World, rule: Resource, path: Path) -> tuple[Change, ...]:
+    """A DestinationRule without a `tls` block; nothing where clients need one to send mTLS."""
+    if not uses_auto_mtls(world):
+        return ()
+    entry = get(rule.document.value, *path[:-1])
+    # What is left of an entry for a port takes the settings of all ports away from it.
+    idle = "portLevelSettings" in path and set(mapping(entry)) == {"port", "tls"}
+    return (Remove(path[:-1] if idle else path),)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from meshlint.checks.hits import at
+from meshlint.checks.mending import taken
 from meshlint.checks.telemetry_settings import percentage
 from meshlint.documents import parse
 from meshlint.findings import Hit
@@ -224,7 +225,7 @@ def normalization_disabled(
     """Paths that are judged as they were sent."""
     value, place = _given(subject, "pathNormalization", "normalization")
     if place is not None and value == "NONE":
-        yield at(place, {})
+        yield at(place, {}, fix=taken(place))
 
 
 def proxy_privileged(
@@ -233,4 +234,4 @@ def proxy_privileged(
     """Sidecars that may do whatever the node can."""
     found = subject.values.given("global", "proxy", "privileged")
     if found is not None and found.place is not None and found.value is True:
-        yield at(found.place, {})
+        yield at(found.place, {}, fix=taken(found.place))

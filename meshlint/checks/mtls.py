@@ -8,7 +8,8 @@ from ipaddress import ip_network
 from typing import Any
 
 from meshlint.checks.hits import at, listed, there
-from meshlint.findings import Hit, Related
+from meshlint.checks.mending import added, taken, without_tls
+from meshlint.findings import Change, Hit, Related
 from meshlint.mesh import interception, mtls
 from meshlint.mesh.injection import scalar_text
 from meshlint.mesh.installations.records import ControlPlane
@@ -20,6 +21,7 @@ from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, mapping, text
 from meshlint.model.workloads import Workload
+from meshlint.operations import Remove, Set
 
 _OPEN = ("PERMISSIVE", "DISABLE")
 
@@ -48,7 +50,19 @@ def mesh_not_strict(
     message = "namespaces" if params["namespaces"] and uncovered else "default"
     own = isinstance(subject, Resource) and subject.group_kind == mtls.PEER_AUTHENTICATION
     mode = (*subject.path, "spec", "mtls", "mode") if own else subject.path
-    yield Hit(mode, args, message=message, on_key=not own)
+    fix: tuple[Change, ...] = added(subject.document, _strict(root))
+    if isinstance(subject, Resource) and own and not mapping(subject.spec, "selector"):
+        fix = (Set(mode, "STRICT"),)
+    yield Hit(mode, args, message=message, on_key=not own, fix=fix)
+
+
+def _strict(namespace: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "PeerAuthentication",
+        "metadata": {"name": "default", "namespace": namespace},
+        "spec": {"mtls": {"mode": "STRICT"}},
+    }
 
 
 def not_strict(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -56,7 +70,8 @@ def not_strict(subject: Resource, world: World, params: Mapping[str, Any]) -> It
     mode = get(subject.spec, "mtls", "mode")
     name = f"{subject.namespace}/{subject.name}"
     if mode in _OPEN and not any(fnmatchcase(name, pattern) for pattern in params["allowed"]):
-        yield Hit((*subject.path, "spec", "mtls", "mode"), {"mode": mode}, message=mode.lower())
+        path = (*subject.path, "spec", "mtls", "mode")
+        yield Hit(path, {"mode": mode}, message=mode.lower(), fix=(Set(path, "STRICT"),))
 
 
 def port_exempt(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -74,7 +89,7 @@ def auto_mtls_disabled(
     """A mesh whose clients send plain text unless a DestinationRule says otherwise."""
     found = subject.config.get("enableAutoMtls")
     if found is not None and found.value is False and found.place is not None:
-        yield at(found.place, {})
+        yield at(found.place, {}, fix=taken(found.place))
 
 
 # --------------------------------------------------------------------------------------- clients
@@ -91,7 +106,9 @@ def tls_disabled(subject: Resource, world: World, params: Mapping[str, Any]) -> 
         return
     related = (Related(server.document, (*server.path, "metadata", "name"), "the server"),)
     for block in off:
-        yield Hit((*block.path, "mode"), {"host": host, "scope": block.scope}, related)
+        args = {"host": host, "scope": block.scope}
+        fix = without_tls(world, subject, block.path)
+        yield Hit((*block.path, "mode"), args, related, fix=fix)
 
 
 def server_unverified(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -113,7 +130,11 @@ def server_unverified(subject: Resource, world: World, params: Mapping[str, Any]
             "host": text(subject.spec, "host"),
             "version": world.istio_version,
         }
-        yield Hit((*block.path, "caCertificates"), args, message=reason, on_key=True)
+        path = (*block.path, "caCertificates")
+        # A credential brings the CA along, and istiod refuses both; 1.21 brought the value.
+        known = world.istio_version.at_least("1.21") and not credential
+        fix = (Set(path, "system"),) if known else ()
+        yield Hit(path, args, message=reason, on_key=True, fix=fix)
 
 
 _CONFIG_MAP = "configmap://"
@@ -160,7 +181,8 @@ def verification_skipped(
         ):
             if block.value.get(field) == wrong and isinstance(block.value[field], type(wrong)):
                 args = {"field": field, "value": wrong, "host": host, "scope": block.scope}
-                yield Hit((*block.path, field), args)
+                path = (*block.path, field)
+                yield Hit(path, args, fix=(Remove(path),) if wrong is True else ())
 
 
 # ---------------------------------------------------------------------------------- interception
