@@ -16,7 +16,7 @@ from meshlint.reporters.wording import by_severity, checked, counted, first_sent
 from meshlint.reporters.xml import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from meshlint.findings import Finding, Location, Readiness, Report, RuleInfo
     from meshlint.reporters.context import ReportContext
@@ -25,6 +25,7 @@ MAX_BYTES = 900_000
 """GitHub takes 1 MiB from a step and nothing of more; other commands of the step write, too."""
 
 _MAX_SUBJECTS = 50
+_OF_EACH = 5
 _MAX_REASONS = 20
 _MAX_RELATED = 5
 _MAX_TEXT = 500
@@ -50,8 +51,8 @@ def render(report: Report, context: ReportContext) -> str:
     if left:
         said = (
             f"**{counted(left, 'finding')} not listed**, as GitHub takes no more than 1 MiB from a"
-            " step. Those listed are the most severe ones, of as many rules as possible; the"
-            " formats `sarif` and `text` have all."
+            " step. Those listed are the first ones of each rule, and then the most severe ones;"
+            " the formats `sarif` and `text` have all."
         )
         lines += [said, ""]
     return "".join(f"{line}\n" for line in [*lines, *readiness, *sections, *about])
@@ -91,7 +92,7 @@ def _findings(report: Report, context: ReportContext, room: int) -> tuple[list[s
         heads[rule] = head
     base = _source_url(context)
     items: dict[str, list[str]] = {rule: [] for rule in heads}
-    for finding in ranked(report.findings):
+    for finding in _fair(report.findings):
         if finding.rule in items:
             item = _item(finding, base, context)
             room -= _size([item])
@@ -108,6 +109,17 @@ def _findings(report: Report, context: ReportContext, room: int) -> tuple[list[s
     return lines, len(report.findings) - sum(map(len, items.values()))
 
 
+def _fair(findings: Iterable[Finding]) -> list[Finding]:
+    """What to list first: some findings of every rule, and only then the many of one."""
+    seen: Counter[str] = Counter()
+    first: list[Finding] = []
+    others: list[Finding] = []
+    for finding in ranked(findings):
+        seen[finding.rule] += 1
+        (first if seen[finding.rule] <= _OF_EACH else others).append(finding)
+    return [*first, *others]
+
+
 def _most_severe_first(entry: tuple[str, Sequence[Finding]]) -> tuple[int, int, str]:
     rule, findings = entry
     return SEVERITIES.index(findings[0].severity), -len(findings), rule
@@ -117,7 +129,7 @@ def _head(findings: Sequence[Finding], rule: RuleInfo | None) -> list[str]:
     found = ", ".join(by_severity(Counter(finding.severity for finding in findings)))
     # In this line GitHub sees HTML alone and no Markdown.
     name = f"<code>{escaped(findings[0].rule)}</code>"
-    title = f" {escaped(one_line(rule.title))}" if rule is not None else ""
+    title = f" {escaped(_short(rule.title, _MAX_TEXT))}" if rule is not None else ""
     lines = [f"<details><summary><b>{found}</b> {name}{title}</summary>", ""]
     if rule is not None:
         remedy = first_sentence(rule.remediation)
@@ -251,5 +263,6 @@ def _prose(text: str) -> str:
 
 
 def _short(text: str, length: int) -> str:
+    line = one_line(text)
     # A character can be zero columns wide, so that the width alone bounds nothing.
-    return shorten(one_line(text), length)[:length]
+    return line if len(line) <= length else shorten(line[: length + 1], length)[:length]
