@@ -211,7 +211,7 @@ class _Editor:
         if isinstance(operation, Remove):
             return self._remove(path)
         if self.document.span_of(path) is None:
-            return self._add(path, operation.value)
+            return self._add(path, operation.value, operation.before)
         return self._replace(path, operation.value)
 
     # ------------------------------------------------------------------------- looking around
@@ -426,7 +426,7 @@ class _Editor:
 
     # ----------------------------------------------------------------------------------- adding
 
-    def _add(self, path: Path, value: Any) -> Edit:
+    def _add(self, path: Path, value: Any, before: str = "") -> Edit:
         home, name = path[:-1], path[-1]
         around = self._value(home)
         if not isinstance(around, dict) or not isinstance(name, str):
@@ -445,7 +445,19 @@ class _Editor:
         at = self._after_value(last)
         column = self._column(self._key((*home, next(iter(around)))).start)
         lines = self._entry(name, value)
+        keys = list(around)
+        if before in keys[1:]:
+            at = self._after_value((*home, keys[keys.index(before) - 1]))
+        elif before in keys and self._below_key(home):
+            at = self._line_end(self._colon(home))
         return Edit(Span(at, at), self.newline + self._indented(lines, column))
+
+    def _below_key(self, home: Path) -> bool:
+        """Whether a block begins on the line after its key."""
+        if not home or not isinstance(home[-1], str):
+            return False
+        start, end = self._colon(home), self._span(home).start
+        return self._rest_is_comment(start) and self._line_end(start) < end
 
     def _entry(self, name: str, value: Any) -> list[str]:
         return block_lines({name: value}, indented=_indents(self.text))

@@ -27,6 +27,8 @@ class Set:
 
     path: Path
     value: Any
+    before: str = ""
+    """The sibling that a key which is missing is put in front of; else it comes last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def _copy(value: Any, left: list[int]) -> Any:
 def steps(value: Any, operation: Operation) -> list[Operation]:
     """An operation as single changes: each sets, appends, removes or renames one thing."""
     if isinstance(operation, Set):
-        return list(_set_steps(value, operation.path, operation.value))
+        return list(_set_steps(value, operation.path, operation.value, operation.before))
     if isinstance(operation, Append):
         found, depth = _reach(value, operation.path)
         if depth == len(operation.path) and isinstance(found, list):
@@ -132,7 +134,7 @@ def _move_steps(value: Any, operation: Move) -> list[Operation]:
     return [*made, Remove(_pruned(after, Remove(operation.path)), prune=False)]
 
 
-def _set_steps(value: Any, path: Path, wanted: Any) -> list[Operation]:
+def _set_steps(value: Any, path: Path, wanted: Any, before: str = "") -> list[Operation]:
     found, depth = _reach(value, path)
     if depth < len(path):
         rest = path[depth:]
@@ -146,7 +148,7 @@ def _set_steps(value: Any, path: Path, wanted: Any) -> list[Operation]:
             raise OperationError(f"{_shown(path)} has no such item")
         if found is None and depth > 0:
             return [Set(path[:depth], {rest[0]: wanted})]
-        return [Set(path[: depth + 1], wanted)]
+        return [Set(path[: depth + 1], wanted, before)]
     if isinstance(found, dict) and isinstance(wanted, dict) and found and wanted:
         listed: list[Operation] = [
             Remove((*path, key), prune=False) for key in found if key not in wanted

@@ -498,10 +498,16 @@ def test_quoting_is_refused(text: str) -> None:
         plan(document, [Quote(("a",), text[span.start : span.end])])
 
 
-def test_a_new_key_may_go_in_front_of_its_siblings() -> None:
-    text = "spec: # here\n  # Labels.\n  selector: {a: b}\n  template:\n    x: 1\n"
-    assert edited(text, Set(("spec", "replicas"), 2, first=True)) == (
-        "spec: # here\n  replicas: 2\n  # Labels.\n  selector: {a: b}\n  template:\n    x: 1\n"
+def test_a_new_key_may_go_in_front_of_a_sibling() -> None:
+    text = "spec: # here\n  # Labels.\n  selector: {a: b}\n  # Pods.\n  template:\n    x: 1\n"
+    assert edited(text, Set(("spec", "replicas"), 2, before="selector")) == text.replace(
+        "  # Labels.", "  replicas: 2\n  # Labels."
     )
-    assert edited("a:\n- b: 1\n", Set(("a", 0, "c"), 2, first=True)) == "a:\n- b: 1\n  c: 2\n"
-    assert edited("a: {b: 1}\n", Set(("a", "c"), 2, first=True)) == "a: {b: 1, c: 2}\n"
+    assert edited(text, Set(("spec", "replicas"), 2, before="template")) == text.replace(
+        "  # Pods.", "  replicas: 2\n  # Pods."
+    )
+    assert edited(text, Set(("spec", "replicas"), 2, before="none")) == f"{text}  replicas: 2\n"
+    item = "a:\n- b: 1\n  d: 2\n"
+    assert edited(item, Set(("a", 0, "c"), 2, before="d")) == "a:\n- b: 1\n  c: 2\n  d: 2\n"
+    assert edited(item, Set(("a", 0, "c"), 2, before="b")) == "a:\n- b: 1\n  d: 2\n  c: 2\n"
+    assert edited("a: {b: 1}\n", Set(("a", "c"), 2, before="b")) == "a: {b: 1, c: 2}\n"
