@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from meshlint.findings import Hit, Related
-from meshlint.mesh.autoscaling import API_VERSIONS, HPA, Autoscaler, Metric
+from meshlint.checks.fixing import beside, free_name, set_first
+from meshlint.findings import Change, Hit, NewDocument, Path, Related
+from meshlint.mesh.autoscaling import (
+    API_VERSIONS,
+    CONTAINER_METRICS,
+    DEFAULT_CPU_TARGET,
+    HPA,
+    Autoscaler,
+    Metric,
+)
+from meshlint.mesh.pod_resources import container_resources
+from meshlint.mesh.replica_plan import plan
 from meshlint.mesh.roles import serves
 from meshlint.mesh.versions import HPA_API_LAST_SERVED, parse_version
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, items, mapping, mappings, text
 from meshlint.model.workloads import Workload
+from meshlint.operations import Append, Operation, Remove, Rename, Set
 
 _TEMPLATED = ("{{", "${", "$(")
 
@@ -48,9 +59,63 @@ def missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Itera
     template = scaling.template_of(subject)
     if template is not subject and scaling.of(template):
         return
+    low, high = _wished_range(subject, world)
     yield Hit(
-        (*subject.resource.path, "spec"), {"workload": str(subject.resource.ref)}, on_key=True
+        (*subject.resource.path, "spec"),
+        {"workload": str(subject.resource.ref), "low": low, "high": high},
+        on_key=True,
+        fix=_new_autoscaler(subject, template, world, (low, high)),
     )
+
+
+def _wished_range(workload: Workload, world: World) -> tuple[int, int]:
+    """From the pods there are, two at least, to twice as many, or what the declared peak takes."""
+    low = max(2, workload.replicas or 0)
+    peak = plan(workload, world, "rps-peak")
+    return low, max(5, 2 * low, peak.needed() if peak is not None else 0)
+
+
+def _new_autoscaler(
+    workload: Workload, template: Workload, world: World, replicas: tuple[int, int]
+) -> tuple[Change, ...]:
+    """An autoscaler that looks at the CPU of the main container, in place of a fixed number."""
+    main = next(iter(template.main_containers), None)
+    target = API_VERSIONS.get(workload.kind)
+    if main is None or target is None or not workload.name:
+        return ()
+    if container_resources(world.index, template, main).missing("requests", "cpu"):
+        return ()  # nothing to divide by
+    block: dict[str, Any] = {
+        "name": "cpu",
+        "target": {"type": "Utilization", "averageUtilization": DEFAULT_CPU_TARGET},
+    }
+    if world.kubernetes_version.before(CONTAINER_METRICS["stable"]):
+        metric = {"type": "Resource", "resource": block}
+    else:
+        metric = {
+            "type": "ContainerResource",
+            "containerResource": {"container": main.name, **block},
+        }
+    scaler = NewDocument(
+        {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": beside(workload, free_name(world, HPA, workload, "hpa")),
+            "spec": {
+                "scaleTargetRef": {
+                    "apiVersion": target,
+                    "kind": workload.kind,
+                    "name": workload.name,
+                },
+                "minReplicas": replicas[0],
+                "maxReplicas": replicas[1],
+                "metrics": [metric],
+            },
+        }
+    )
+    if workload.resource.spec.get("replicas") is None:
+        return (scaler,)
+    return (Remove((*workload.resource.path, "spec", "replicas")), scaler)
 
 
 def static_replicas(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -66,6 +131,7 @@ def static_replicas(subject: Workload, world: World, params: Mapping[str, Any]) 
                 (*subject.resource.path, "spec", "replicas"),
                 {"replicas": replicas, "autoscaler": str(scaler.resource.ref)},
                 (place,),
+                fix=(Remove((*subject.resource.path, "spec", "replicas")),),
             )
             return
 
@@ -165,15 +231,17 @@ def target_api_version_wrong(
     path = (*scaler.target_path, "apiVersion")
     found = get(subject.value, "spec", "scaleTargetRef", "apiVersion")
     args = {"kind": scaler.target_kind, "right": right, "found": found}
+    reference = mapping(subject.spec, "scaleTargetRef")
+    fix = (set_first(reference, scaler.target_path, "apiVersion", right),)
     if found is None or found == "":
         # KEDA falls back to apps/v1, the API server to the core group.
         if subject.group_kind == HPA and right != "v1":
-            yield Hit(path, args, message="absent", on_key=True)
+            yield Hit(path, args, message="absent", on_key=True, fix=fix)
     elif isinstance(found, str) and found != right:
         # The controller of Kubernetes looks at the group only, KEDA at the version too.
         known_group = scaler.target_group == right.rpartition("/")[0]
         outdated = known_group and subject.group_kind == HPA
-        yield Hit(path, args, message="outdated" if outdated else "default")
+        yield Hit(path, args, message="outdated" if outdated else "default", fix=fix)
 
 
 def target_superseded(
@@ -188,6 +256,11 @@ def target_superseded(
             (*subject.target_path, "name"),
             {"target": subject.target, "rollout": str(rollout.resource.ref)},
             (place,),
+            fix=(
+                Set((*subject.target_path, "apiVersion"), API_VERSIONS["Rollout"]),
+                Set((*subject.target_path, "kind"), "Rollout"),
+                Set((*subject.target_path, "name"), rollout.name),
+            ),
         )
 
 
@@ -245,7 +318,48 @@ def api_version_removed(
         for block in ("resource", "containerResource")
     ):
         args["fields"] = f", and target.averageUtilization in place of {old}"
-    yield Hit((*subject.path, "apiVersion"), args)
+    fix = (Set((*subject.path, "apiVersion"), "autoscaling/v2"), *_converted(subject))
+    yield Hit((*subject.path, "apiVersion"), args, fix=fix)
+
+
+def _converted(subject: Resource) -> Iterator[Operation]:
+    """Turns metrics of autoscaling/v2beta1 into those of v2; v2beta2 has them already."""
+    if subject.version != "v2beta1":
+        return
+    for index, metric in mappings(subject.spec, "metrics"):
+        for source in ("resource", "containerResource", "pods", "object", "external"):
+            block = metric.get(source)
+            if isinstance(block, dict):
+                path = (*subject.path, "spec", "metrics", index, source)
+                yield from _converted_metric(source, block, path)
+
+
+_TARGETS = {
+    "targetAverageUtilization": ("Utilization", "averageUtilization"),
+    "targetAverageValue": ("AverageValue", "averageValue"),
+    "averageValue": ("AverageValue", "averageValue"),
+    "targetValue": ("Value", "value"),
+}
+"""Fields of autoscaling/v2beta1, with the type and field of a target that say the same."""
+
+
+def _converted_metric(source: str, block: Mapping[str, Any], path: Path) -> Iterator[Operation]:
+    if source == "object" and "target" in block:
+        yield Rename((*path, "target"), "describedObject")
+    if "metricName" in block:
+        selector = "metricSelector" if source == "external" else "selector"
+        chosen = {"selector": block[selector]} if block.get(selector) is not None else {}
+        if selector in block:
+            yield Remove((*path, selector))
+        yield Rename((*path, "metricName"), "metric")
+        yield Set((*path, "metric"), {"name": block["metricName"], **chosen})
+    given = [field for field in _TARGETS if block.get(field) is not None]
+    for field in given[1:]:
+        yield Remove((*path, field))
+    for field in given[:1]:
+        kind, name = _TARGETS[field]
+        yield Rename((*path, field), "target")
+        yield Set((*path, "target"), {"type": kind, name: block[field]})
 
 
 # ----------------------------------------------------------------------------------- the range
@@ -299,7 +413,15 @@ def min_replicas_low(subject: Autoscaler, world: World, params: Mapping[str, Any
         },
         message="default" if written else "unset",
         on_key=not written,
+        fix=_raised(subject, wanted),
     )
+
+
+def _raised(scaler: Autoscaler, minimum: int) -> tuple[Change, ...]:
+    """A higher minimum, where the maximum leaves room for it."""
+    if scaler.maximum is None or scaler.maximum < minimum:
+        return ()
+    return (Set(scaler.minimum_path, minimum, before=str(scaler.maximum_path[-1])),)
 
 
 def is_infrastructure(subject: Autoscaler, world: World) -> bool:
@@ -321,12 +443,15 @@ def scales_to_zero(subject: Resource, world: World, params: Mapping[str, Any]) -
         return
     path = (*subject.path, "spec", "idleReplicaCount") if idle == 0 else scaler.minimum_path
     written = _written(scaler, path)
+    no_idle = (Remove((*subject.path, "spec", "idleReplicaCount")),) if idle == 0 else ()
+    low = () if scaler.minimum else _raised(scaler, 2)
     yield Hit(
         path,
         {"target": scaler.target, "field": path[-1]},
         (Related(target.resource.document, target.resource.path, "the target serves requests"),),
         message="default" if written else "unset",
         on_key=not written,
+        fix=(*no_idle, *low) if low or scaler.minimum else (),
     )
 
 
@@ -347,6 +472,7 @@ def cpu_trigger_without_minimum(
                 "minimum": "minReplicaCount is 0" if written else "minReplicaCount is not set",
             },
             on_key=not written,
+            fix=_raised(scaler, 1),
         )
 
 
@@ -381,10 +507,30 @@ def vpa_conflict(subject: Resource, world: World, params: Mapping[str, Any]) -> 
                     "target": scaler.target,
                     "autoscaler": str(scaler.resource.ref),
                     "resource": {"cpu": "CPU"}.get(metric.resource, metric.resource),
+                    "other": {"cpu": "memory"}.get(metric.resource, "cpu"),
                 },
                 (place,),
+                fix=_left_to_autoscaler(subject, scaler),
             )
             return
+
+
+def _left_to_autoscaler(subject: Resource, scaler: Autoscaler) -> tuple[Change, ...]:
+    """Takes the resources of an autoscaler's metrics out of what a VPA controls."""
+    counted = {metric.resource for metric in scaler.metrics if metric.kind == "Utilization"}
+    rest = [resource for resource in ("cpu", "memory") if resource not in counted]
+    path = (*subject.path, "spec", "resourcePolicy", "containerPolicies")
+    policies = list(mappings(subject.spec, "resourcePolicy", "containerPolicies"))
+    if not rest:
+        return ()
+    changes: list[Change] = [
+        Set((*path, index, "controlledResources"), rest)
+        for index, policy in policies
+        if any(_controls(policy, resource) for resource in counted)
+    ]
+    if all(text(policy, "containerName") != "*" for _, policy in policies):
+        changes.append(Append(path, {"containerName": "*", "controlledResources": rest}))
+    return tuple(changes)
 
 
 def _shared_metric(subject: Resource, scaler: Autoscaler, world: World) -> Metric | None:

@@ -7,15 +7,18 @@ from decimal import Decimal
 from typing import Any
 
 from meshlint.checks.autoscaling import is_infrastructure
+from meshlint.checks.fixing import proxy_annotations, set_first
 from meshlint.checks.hits import listed, there
-from meshlint.findings import Hit, Related
-from meshlint.mesh.autoscaling import Autoscaler, Metric
+from meshlint.findings import Change, Hit, In, Related
+from meshlint.mesh.autoscaling import CONTAINER_METRICS, DEFAULT_CPU_TARGET, Autoscaler, Metric
 from meshlint.mesh.pod_resources import Counted, known_amounts, measured
+from meshlint.mesh.proxy_resources import key
 from meshlint.mesh.world import World
 from meshlint.model.quantity import format_cpu, format_memory, parse_quantity
 from meshlint.model.resources import Resource
-from meshlint.model.values import get, mappings, text
+from meshlint.model.values import get, mapping, mappings, text
 from meshlint.model.workloads import PROXY_CONTAINER, Workload
+from meshlint.operations import Append, Rename, Set
 
 _NAMES = {"cpu": "CPU", "memory": "memory"}
 """Resources that metrics exist of, as messages name them."""
@@ -69,6 +72,7 @@ def metric_undefined(subject: Resource, world: World, params: Mapping[str, Any])
             ),
         }
         message = "default"
+        fix: tuple[Change, ...] = ()
         if culprit.container is not None:
             path = (*culprit.container.path, "resources")
             note = f"container {name} has no {resource} request"
@@ -76,7 +80,10 @@ def metric_undefined(subject: Resource, world: World, params: Mapping[str, Any])
         else:
             args["cause"], related = _proxy_cause(world, template, metric.resource)
             message = "proxy"
-        yield Hit(metric.path, args, related, message=message, on_key=_is_default(metric))
+            wanted = {key("requests", metric.resource): ""}
+            added = proxy_annotations(world, template, wanted)
+            fix = (In(template.resource.document, added),) if added else ()
+        yield Hit(metric.path, args, related, message=message, on_key=_is_default(metric), fix=fix)
 
 
 def _without_request(world: World, template: Workload, metric: Metric) -> Counted | None:
@@ -236,10 +243,6 @@ def _proxy_request(world: World, template: Workload) -> tuple[Related, ...]:
     return there(request.origin.place, "the request of the sidecar") if request is not None else ()
 
 
-CONTAINER_METRICS = {"stable": "1.30", "beta": "1.27"}
-"""Kubernetes minors from which metrics of type ContainerResource are served."""
-
-
 def metric_counts_sidecar(
     subject: Resource, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
@@ -251,13 +254,38 @@ def metric_counts_sidecar(
     template = _template(scaler, world)
     if template is None or world.injection(template).answer not in ("yes", "intended"):
         return
+    names = [container.name for container in template.main_containers]
+    main = names[0] if len(names) == 1 else ""
     for metric in scaler.metrics:
         if metric.source == "Resource" and metric.resource in _NAMES:
             yield Hit(
                 metric.path,
-                {"target": scaler.target, "resource": _NAMES[metric.resource]},
+                {"target": scaler.target, "resource": _NAMES[metric.resource], "container": main},
                 on_key=_is_default(metric),
+                fix=_of_container(subject, metric, main),
             )
+
+
+def _of_container(subject: Resource, metric: Metric, container: str) -> tuple[Change, ...]:
+    """Turns a metric of whole pods into one of their only main container."""
+    if not container or subject.version != "v2":
+        return ()
+    if _is_default(metric):
+        block = {
+            "container": container,
+            "name": "cpu",
+            "target": {"type": "Utilization", "averageUtilization": DEFAULT_CPU_TARGET},
+        }
+        entry = {"type": "ContainerResource", "containerResource": block}
+        return (Append((*metric.path, "metrics"), entry),)
+    steps = len(subject.path) + len(("spec", "metrics", 0))
+    entry_path = metric.path[:steps]
+    found = get(subject.document.value, *entry_path, "resource")
+    return (
+        Set((*entry_path, "type"), "ContainerResource"),
+        Rename((*entry_path, "resource"), "containerResource"),
+        set_first(mapping(found), (*entry_path, "containerResource"), "container", container),
+    )
 
 
 def target_utilization_high(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from meshlint.checks.fixing import set_first
 from meshlint.checks.hits import listed
 from meshlint.findings import Hit, Path, Related
 from meshlint.mesh.budgets import sure_pods
@@ -15,6 +16,7 @@ from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_selector
 from meshlint.model.values import get, items, mapping, mappings, text
 from meshlint.model.workloads import Workload
+from meshlint.operations import Set
 
 
 def replicas_too_low(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -40,6 +42,7 @@ def replicas_too_low(subject: Workload, world: World, params: Mapping[str, Any])
             "min": params["min"],
         },
         on_key=not written,
+        fix=(set_first(spec, (*subject.resource.path, "spec"), "replicas", params["min"]),),
     )
 
 
@@ -61,7 +64,8 @@ def rollout_not_rolling(
     if strategy in ("", *params["allowed"]) or _mounts_exclusive_volume(subject, world):
         return
     message = "on-delete" if strategy == "OnDelete" else "default"
-    yield Hit((*root, *path), {"strategy": strategy}, message=message)
+    fix = (Set((*root, *path), "RollingUpdate"),) if "RollingUpdate" in params["allowed"] else ()
+    yield Hit((*root, *path), {"strategy": strategy}, message=message, fix=fix)
 
 
 def _mounts_exclusive_volume(workload: Workload, world: World) -> bool:
@@ -100,14 +104,17 @@ def rollout_takes_all_replicas(
         related: tuple[Related, ...] = ()
         if scaler is not None:
             related = (Related(scaler.document, scaler.minimum_path, "the minimum of pods"),)
+        root = (*subject.resource.path, "spec", "strategy", "rollingUpdate")
+        no_surge = (Set((*root, "maxSurge"), "25%"),) if extra == 0 else ()
         yield Hit(
-            (*subject.resource.path, "spec", "strategy", "rollingUpdate", "maxUnavailable"),
+            (*root, "maxUnavailable"),
             {
                 "unavailable": unavailable,
                 "pods": pods.minimum,
                 "them": "the only pod" if pods.minimum == 1 else f"all {pods.minimum} pods",
             },
             related,
+            fix=(Set((*root, "maxUnavailable"), 0), *no_surge),
         )
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from meshlint.checks.fixing import beside, free_name
 from meshlint.checks.hits import listed
 from meshlint.findings import Change, Hit, NewDocument, Related
 from meshlint.mesh.budgets import kinship, narrows, sure_pods
+from meshlint.mesh.installations.neighbors import BUDGET
 from meshlint.mesh.roles import JOB_KINDS
 from meshlint.mesh.world import World
 from meshlint.model.counts import is_zero, percentage, pod_count
 from meshlint.model.resources import Resource
-from meshlint.model.values import mapping, text
+from meshlint.model.values import mapping
 from meshlint.model.workloads import Workload
 from meshlint.operations import Remove, Rename, Set
 
@@ -31,23 +33,19 @@ def missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Itera
         subject.resource.path,
         {"workload": str(subject.resource.ref), "replicas": pods.minimum},
         on_key=True,
-        fix=_new_budget(subject, template),
+        fix=_new_budget(subject, template, world),
     )
 
 
-def _new_budget(workload: Workload, template: Workload) -> tuple[Change, ...]:
+def _new_budget(workload: Workload, template: Workload, world: World) -> tuple[Change, ...]:
     """A budget that lets one pod go at a time, for the pods that the workload itself selects."""
     selected = mapping(template.resource.spec, "selector", "matchLabels") or template.labels
-    namespace = text(workload.resource.value, "metadata", "namespace")
     return (
         NewDocument(
             {
                 "apiVersion": "policy/v1",
                 "kind": "PodDisruptionBudget",
-                "metadata": {
-                    "name": workload.name,
-                    **({"namespace": namespace} if namespace else {}),
-                },
+                "metadata": beside(workload, free_name(world, BUDGET, workload, "pdb")),
                 "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(selected)}},
             }
         ),
@@ -95,7 +93,8 @@ def unhealthy_eviction_unset(
     if world.kubernetes_version.before("1.27"):
         return
     if subject.spec.get("unhealthyPodEvictionPolicy") is None:
-        yield Hit((*subject.path, "spec", "unhealthyPodEvictionPolicy"), on_key=True)
+        path = (*subject.path, "spec", "unhealthyPodEvictionPolicy")
+        yield Hit(path, on_key=True, fix=(Set(path, "AlwaysAllow"),))
 
 
 # ------------------------------------------------------------------------------------ selection

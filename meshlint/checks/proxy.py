@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from meshlint.checks.fixing import proxy_annotations
 from meshlint.checks.hits import at, listed, there
-from meshlint.findings import Hit, Path
+from meshlint.findings import Change, Hit, Path
 from meshlint.mesh.capacity import RPS_PER_POD, workload_capacity
 from meshlint.mesh.injection import scalar_map
+from meshlint.mesh.installations.editing import place_for
 from meshlint.mesh.installations.records import ContainerResources, ControlPlane, GatewayProxy
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.proxy import NATIVE_ANNOTATION, RESOURCE_ANNOTATIONS, EffectiveProxy
@@ -16,8 +19,9 @@ from meshlint.mesh.proxy_config import CONFIG_ANNOTATION
 from meshlint.mesh.proxy_resources import Part, Quantity, key
 from meshlint.mesh.world import World
 from meshlint.model.quantity import parse_quantity
-from meshlint.model.values import mapping
+from meshlint.model.values import get, mapping
 from meshlint.model.workloads import Workload
+from meshlint.operations import Move, Remove, Set
 
 RESOURCES = {"cpu": "CPU", "memory": "memory"}
 """Resources of the proxy that are looked at, as messages name them."""
@@ -57,6 +61,7 @@ def annotation_set_incomplete(
             {"present": present, "lost": listed(lost), "values": names},
             there(switched_off, "a mesh default that is switched off"),
             on_key=True,
+            fix=proxy_annotations(world, subject),
         )
 
 
@@ -112,7 +117,13 @@ def annotation_misplaced(
                     "home": ".".join(map(str, subject.annotations_path[len(root) :])),
                 },
                 on_key=True,
+                fix=_moved(path, misplaced, subject) if template is subject else (),
             )
+
+
+def _moved(path: Path, names: Sequence[str], workload: Workload) -> tuple[Change, ...]:
+    home = workload.annotations_path
+    return tuple(Move((*path, name), (*home, name)) for name in names)
 
 
 def _tunes_proxy(name: Any) -> bool:
@@ -133,7 +144,8 @@ def annotation_ineffective(
     if isinstance(subject, GatewayProxy):
         if subject.annotations_place is not None:
             place = subject.annotations_place.below(names[0])
-            yield at(place, {"names": shown}, message="gateway", on_key=True)
+            fix = _as_resources(subject, names)
+            yield at(place, {"names": shown}, message="gateway", on_key=True, fix=fix)
         return
     injection = world.injection(subject)
     if injection.answer == "no":
@@ -143,7 +155,22 @@ def annotation_ineffective(
             there(injection.place, injection.reason),
             message="ambient" if injection.mode == "ambient" else "default",
             on_key=True,
+            fix=tuple(Remove((*subject.annotations_path, name)) for name in names),
         )
+
+
+def _as_resources(gateway: GatewayProxy, names: Sequence[str]) -> tuple[Change, ...]:
+    """Moves the values of annotations to the resources of the gateway's container."""
+    home, root = gateway.annotations_place, place_for(gateway, "resources")
+    if home is None or root is None or home.embedded or root.document is not home.document:
+        return ()
+    changes: list[Change] = []
+    for name in names:
+        path = RESOURCE_ANNOTATIONS[name]
+        if get(root.document.value, *root.path, *path) is None:
+            changes.append(Set((*root.path, *path), gateway.annotations[name]))
+        changes.append(Remove((*home.path, name)))
+    return tuple(changes)
 
 
 # ------------------------------------------------------------------------------ pairs of values
@@ -202,9 +229,16 @@ def container_request_above_inherited_limit(
             continue
         request, limit = pair
         if request.step == "container" and limit.step in inherited:
-            yield _contradiction(request.origin, resource, request.origin, limit.origin, "default")
+            hit = _contradiction(request.origin, resource, request.origin, limit.origin, "default")
+            yield replace(hit, fix=_other_side(hit, "limits", resource, request.value))
         elif limit.step == "container" and request.step in inherited:
-            yield _contradiction(limit.origin, resource, request.origin, limit.origin, "limit")
+            hit = _contradiction(limit.origin, resource, request.origin, limit.origin, "limit")
+            yield replace(hit, fix=_other_side(hit, "requests", resource, limit.value))
+
+
+def _other_side(hit: Hit, part: Part, resource: str, value: Any) -> tuple[Change, ...]:
+    """The value that a container lacks, equal to the one it has."""
+    return (Set((*hit.path[:-2], part, resource), value),)
 
 
 def _exceeds(request: Sourced[Any], limit: Sourced[Any]) -> bool:
@@ -246,12 +280,15 @@ def value_missing(
     proxy-annotation-set-incomplete where that is enabled.
     """
     part, resource = params["part"], params["resource"]
+    value = params["value"]
+    args = {"value": value}
     if isinstance(subject, ControlPlane):
         block = subject.proxy_resources
         if block is None or _installed(block, part, resource):
             return
         place = block.anchor(part, resource) or subject.home
-        yield at(place, {}, message="installation", on_key=True)
+        fix = _given_to_all(subject, part, resource, params["value"])
+        yield at(place, args, message="installation", on_key=True, fix=fix)
         return
     proxy = world.proxy(subject)
     if proxy is None or proxy.cause is None or not proxy.resources.missing(part, resource):
@@ -259,9 +296,22 @@ def value_missing(
     if proxy.annotations:
         told = world.hits("proxy-annotation-set-incomplete", subject)
         if not any(key(part, resource) in hit.args.get("values", ()) for hit in told):
-            yield at(proxy.cause, {}, message="annotations", on_key=True)
+            wanted = {key(part, resource): value}
+            added = proxy_annotations(world, subject, wanted) if value is not None else ()
+            yield at(proxy.cause, args, message="annotations", on_key=True, fix=added)
     elif world.injection(subject).manual:
-        yield at(proxy.cause.below("resources", part, resource), {}, on_key=True)
+        place = proxy.cause.below("resources", part, resource)
+        set_there = () if value is None else (Set(place.path, value),)
+        yield at(place, args, on_key=True, fix=set_there)
+
+
+def _given_to_all(
+    plane: ControlPlane, part: Part, resource: str, value: str | None
+) -> tuple[Change, ...]:
+    place = place_for(plane, "proxy-resources")
+    if value is None or place is None:
+        return ()
+    return (Set((*place.path, part, resource), value),)
 
 
 def _installed(block: ContainerResources, part: Part, resource: str) -> bool:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from meshlint.checks.fixing import container_resource
 from meshlint.checks.hits import at, listed
 from meshlint.findings import Hit, Related
 from meshlint.mesh.installations.records import ContainerResources, ControlPlane, GatewayProxy
@@ -19,6 +20,7 @@ from meshlint.mesh.world import World
 from meshlint.model.quantity import parse_quantity, suffix_of
 from meshlint.model.values import get, mapping, mappings, text
 from meshlint.model.workloads import PROXY_CONTAINER, Container, Workload
+from meshlint.operations import Set
 
 _MEBIBYTE = 2**20
 _MILLI = Decimal("0.001")
@@ -49,8 +51,9 @@ def value_missing(subject: Workload, world: World, params: Mapping[str, Any]) ->
     for container in lacking:
         yield Hit(
             (*container.path, "resources", section, resource),
-            {"container": container.name or "unnamed"},
+            {"container": container.name or "unnamed", "value": params["value"]},
             on_key=True,
+            fix=container_resource(container, section, resource, params["value"]),
         )
 
 
@@ -262,7 +265,7 @@ def ephemeral_storage_unbounded(
 ) -> Iterator[Hit]:
     """Scratch space on the node (or in memory) that nothing bounds."""
     if params["emptydir_only"]:
-        yield from _unbounded_volumes(subject, world)
+        yield from _unbounded_volumes(subject, world, params["value"])
         return
     for container in subject.main_containers:
         lost = [
@@ -280,7 +283,7 @@ def ephemeral_storage_unbounded(
             )
 
 
-def _unbounded_volumes(subject: Workload, world: World) -> Iterator[Hit]:
+def _unbounded_volumes(subject: Workload, world: World, size: str | None) -> Iterator[Hit]:
     for index, volume in mappings(subject.pod_spec, "volumes"):
         block = volume.get("emptyDir")
         name = text(volume, "name")
@@ -295,11 +298,13 @@ def _unbounded_volumes(subject: Workload, world: World) -> Iterator[Hit]:
             and container_resources(world.index, subject, container).missing("limits", bounding)
         ]
         if users and not set_for_pod(world, subject, "limits", bounding):
+            path = (*subject.pod_spec_path, "volumes", index, "emptyDir")
             yield Hit(
-                (*subject.pod_spec_path, "volumes", index, "emptyDir"),
-                {"volume": name, "containers": _have(users)},
+                path,
+                {"volume": name, "containers": _have(users), "value": size},
                 message="memory" if in_memory else "default",
                 on_key=True,
+                fix=() if size is None else (Set((*path, "sizeLimit"), size),),
             )
 
 

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from meshlint.checks.fixing import (
+    added_constraint,
+    added_pairs,
+    holds_comment,
+    own_labels,
+    pairs,
+)
 from meshlint.checks.hits import listed
-from meshlint.findings import Hit, Path, Related
+from meshlint.findings import Change, Hit, Path, Related
 from meshlint.mesh.scheduling import (
     REQUIRED_NODE_AFFINITY,
     SPREAD_TOPOLOGIES,
@@ -19,8 +26,9 @@ from meshlint.mesh.scheduling import (
 )
 from meshlint.mesh.world import World
 from meshlint.model.selectors import matches_selector
-from meshlint.model.values import integer, items, mapping, mappings, text
+from meshlint.model.values import get, integer, items, mapping, mappings, text
 from meshlint.model.workloads import Workload
+from meshlint.operations import Append, Remove, Set
 
 # ------------------------------------------------------------------------------------- node pins
 
@@ -34,10 +42,13 @@ def node_affinity_missing(
     keys = params["keys"]
     if node_pinned(subject.pod_spec, keys) or preferred_pin(subject.pod_spec, keys) is not None:
         return
+    wanted = params["node_selector"] or {}
+    path = (*subject.pod_spec_path, "nodeSelector")
     yield Hit(
-        (*subject.pod_spec_path, "nodeSelector"),
-        {"found": _instead(subject.pod_spec, keys)},
+        path,
+        {"found": _instead(subject.pod_spec, keys), "added": pairs(wanted)},
         on_key=True,
+        fix=added_pairs(subject.pod_spec.get("nodeSelector"), path, wanted),
     )
 
 
@@ -64,7 +75,30 @@ def node_affinity_preferred_only(
         return
     path = preferred_pin(subject.pod_spec, keys)
     if path is not None:
-        yield Hit((*subject.pod_spec_path, *path[:-1]), on_key=True)
+        yield Hit((*subject.pod_spec_path, *path[:-1]), on_key=True, fix=_required(subject, path))
+
+
+def _required(subject: Workload, path: Path) -> tuple[Change, ...]:
+    """Turns a preferred term of node affinity into a required one, beside those there are."""
+    root = subject.pod_spec_path
+    wanted = get(subject.pod_spec, *path, "preference")
+    terms = items(subject.pod_spec, *REQUIRED_NODE_AFFINITY, "nodeSelectorTerms")
+    if holds_comment(subject.resource.document, (*root, *path)):
+        return ()
+    gone = Remove((*root, *path))
+    into = (*root, *REQUIRED_NODE_AFFINITY, "nodeSelectorTerms")
+    if not terms:
+        return (Set(into, [wanted]), gone)
+    # Terms are alternatives, so each of them has to ask for it.
+    return (
+        *(
+            Append((*into, at, kind), expression)
+            for at in range(len(terms))
+            for kind in ("matchExpressions", "matchFields")
+            for _, expression in mappings(wanted, kind)
+        ),
+        gone,
+    )
 
 
 def node_affinity_contradictory(
@@ -109,9 +143,9 @@ def control_plane_node_tolerated(
         key = text(toleration, "key")
         path: Path = (*subject.pod_spec_path, "tolerations", index)
         if key in _CONTROL_PLANE_TAINTS:
-            yield Hit((*path, "key"), {"key": key})
+            yield Hit((*path, "key"), {"key": key}, fix=(Remove(path),))
         elif not key and toleration.get("operator") == "Exists":
-            yield Hit((*path, "operator"), message="everything")
+            yield Hit((*path, "operator"), message="everything", fix=(Remove(path),))
 
 
 def priority_class_missing(
@@ -156,6 +190,7 @@ def replicas_not_spread(
         },
         related,
         on_key=True,
+        fix=added_constraint(subject.pod_spec_path, own_labels(subject), params["topologies"]),
     )
 
 
@@ -204,12 +239,21 @@ def spread_selector_mismatched(
         if world.index.workloads_selected(subject.namespace, selector):
             continue
         path = (*subject.pod_spec_path, *term.path, "labelSelector")
-        labels = (*subject.labels_path,)
+        own = own_labels(subject)
         yield Hit(
             path,
-            {"kind": _TERMS[term.kind], "found": _differences(selector, subject.labels)},
-            (Related(subject.resource.document, labels, "the labels of the pods", True),),
+            {
+                "kind": _TERMS[term.kind],
+                "found": _differences(selector, subject.labels),
+                "labels": pairs(own),
+            },
+            (
+                Related(
+                    subject.resource.document, subject.labels_path, "the labels of the pods", True
+                ),
+            ),
             on_key=True,
+            fix=(Set(path, {"matchLabels": own}),) if own else (),
         )
 
 

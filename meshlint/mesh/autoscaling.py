@@ -29,6 +29,9 @@ AUTOSCALER_KINDS = (HPA, SCALED_OBJECT, DATADOG)
 DEFAULT_CPU_TARGET = 80
 """Percent; what a HorizontalPodAutoscaler without metrics scales on."""
 
+CONTAINER_METRICS = {"stable": "1.30", "beta": "1.27"}
+"""Kubernetes minors from which metrics of type ContainerResource are served."""
+
 API_VERSIONS: Mapping[str, str] = {
     "Deployment": "apps/v1",
     "StatefulSet": "apps/v1",

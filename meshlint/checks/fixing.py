@@ -1,0 +1,156 @@
+"""What fixes are made of: operations that several checks need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from meshlint.documents import Document
+from meshlint.findings import Change, Path
+from meshlint.mesh.proxy import RESOURCE_ANNOTATIONS, EffectiveProxy
+from meshlint.mesh.proxy_resources import Resources, chart_defaults, installed, key
+from meshlint.mesh.world import World
+from meshlint.model.quantity import parse_quantity
+from meshlint.model.selectors import matches_selector
+from meshlint.model.values import get, mapping, string_map, text
+from meshlint.model.workloads import Container, Workload
+from meshlint.operations import Append, Operation, Set
+
+
+def own_labels(workload: Workload) -> dict[str, str]:
+    """Labels that select the pods of a workload: those it selects them by, else all they have."""
+    selected = string_map(workload.resource.spec, "selector", "matchLabels")
+    if selected and matches_selector({"matchLabels": selected}, workload.labels):
+        return dict(selected)
+    return dict(string_map(workload.labels))
+
+
+def spread_constraint(
+    labels: Mapping[str, str], topology: str = "kubernetes.io/hostname"
+) -> dict[str, Any]:
+    """A constraint that spreads pods over nodes, but rather runs them together than not at all."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": topology,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": dict(labels)},
+    }
+
+
+def added_constraint(
+    pod_spec_path: Path, labels: Mapping[str, str], topologies: Sequence[str]
+) -> tuple[Change, ...]:
+    """One more topology spread constraint of a pod spec."""
+    if not labels or not topologies:
+        return ()
+    return (
+        Append(
+            (*pod_spec_path, "topologySpreadConstraints"),
+            spread_constraint(labels, topologies[0]),
+        ),
+    )
+
+
+def added_pairs(found: Any, path: Path, wanted: Mapping[str, Any] | None) -> tuple[Change, ...]:
+    """Pairs that a mapping does not have yet; none at all where one has another value there."""
+    present = mapping(found)
+    if not wanted or any(present.get(key, value) != value for key, value in wanted.items()):
+        return ()
+    return tuple(Set((*path, key), value) for key, value in wanted.items() if key not in present)
+
+
+def container_resource(
+    container: Container, section: str, resource: str, value: Any
+) -> tuple[Change, ...]:
+    """A request or limit of a container; nothing where the other of the two forbids it."""
+    if value is None:
+        return ()
+    other = get(
+        container.value, "resources", "limits" if section == "requests" else "requests", resource
+    )
+    if exceeds(value, other) if section == "requests" else exceeds(other, value):
+        return ()
+    return (Set((*container.path, "resources", section, resource), value),)
+
+
+def exceeds(one: Any, other: Any) -> bool:
+    """Whether the first of two quantities is larger; not where one of them is none."""
+    amount, most = parse_quantity(one), parse_quantity(other)
+    return amount is not None and most is not None and amount > most
+
+
+def holds_comment(document: Document, path: Path) -> bool:
+    """Whether a comment may stand within a value."""
+    span = document.span_of(path)
+    return span is not None and "#" in document.file.text[span.start : span.end]
+
+
+def pairs(found: Mapping[str, Any]) -> str:
+    """Labels as people write them: `app=shop, tier=web`."""
+    return ", ".join(f"{key}={value}" for key, value in found.items())
+
+
+def set_first(block: Mapping[str, Any], path: Path, key: str, value: Any) -> Set:
+    """Sets a key of a block, in front of all others where it is missing."""
+    return Set((*path, key), value, before=next(iter(block), ""))
+
+
+def free_name(world: World, group_kind: str, workload: Workload, suffix: str) -> str:
+    """The name of a workload, with the suffix where an object of that kind has it already."""
+    name = workload.name
+    taken = world.index.find(group_kind, workload.namespace, name) is not None
+    return f"{name}-{suffix}" if taken else name
+
+
+def beside(workload: Workload, name: str) -> dict[str, Any]:
+    """Metadata of an object that is to lie in the namespace of a workload."""
+    namespace = text(workload.resource.metadata, "namespace")
+    return {"name": name, **({"namespace": namespace} if namespace else {})}
+
+
+def proxy_annotations(
+    world: World, workload: Workload, wanted: Mapping[str, str] | None = None
+) -> tuple[Operation, ...]:
+    """Completes the resource annotations of a pod template.
+
+    One annotation discards every default of the mesh, so all that is not annotated yet gets the
+    default that the proxy had. `wanted` names values (`cpu-limit`) that have to be there, each with
+    the value it is to have, or with an empty text for the default.
+    """
+    proxy = world.proxy(workload)
+    if proxy is None or proxy.unknown:
+        return ()
+    wanted = wanted or {}
+    defaults = _mesh_defaults(proxy)
+    amounts: dict[str, str] = {}
+    for name, (part, resource) in RESOURCE_ANNOTATIONS.items():
+        value = key(part, resource)
+        chosen = wanted.get(value) or proxy.annotations.get(name)
+        if chosen is None:
+            default = defaults.part(part).get(resource)
+            if default is None and value in wanted:
+                default = chart_defaults(proxy.version).part(part).get(resource)
+            own = proxy.resources.part(part).get(resource)
+            if default is None or (own is not None and own.step == "container"):
+                continue
+            chosen = str(default.value)
+        amounts[name] = chosen
+    for resource in ("cpu", "memory"):
+        names = {part: name for name, (part, r) in RESOURCE_ANNOTATIONS.items() if r == resource}
+        request, limit = names["requests"], names["limits"]
+        if exceeds(amounts.get(request), amounts.get(limit)):
+            # What nobody has chosen gives way.
+            given = key("requests", resource) in wanted or request in proxy.annotations
+            amounts[limit if given else request] = amounts[request if given else limit]
+    return tuple(
+        Set((*workload.annotations_path, name), value)
+        for name, value in amounts.items()
+        if proxy.annotations.get(name) != value
+    )
+
+
+def _mesh_defaults(proxy: EffectiveProxy) -> Resources:
+    """What the mesh gives to proxies without annotations."""
+    if proxy.plane is None or proxy.plane.proxy_resources is None:
+        return chart_defaults(proxy.version)
+    return installed(proxy.plane.proxy_resources)
