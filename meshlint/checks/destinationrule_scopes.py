@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from meshlint.checks.hits import at
+from meshlint.checks.mending import put
 from meshlint.findings import Hit, Related
 from meshlint.mesh.checkable import workloads_known
 from meshlint.mesh.mesh_config import mesh_configs
@@ -15,6 +16,7 @@ from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_labels
 from meshlint.model.values import is_templated, items, mapping, mappings, text
+from meshlint.operations import Set
 
 _TOPOLOGY = ("topology.kubernetes.io/", "topology.istio.io/")
 EXPORTS_DEFAULT = "defaultDestinationRuleExportTo"
@@ -199,11 +201,22 @@ def outlier_detection_missing(
     own = [mapping(subset, "trafficPolicy", "outlierDetection") for subset in subsets]
     if "outlierDetection" not in whole and not (own and all(own)):
         path = (*subject.path, "spec", "trafficPolicy" if whole else "host")
-        yield Hit(path, {"host": host}, on_key=True)
+        fix = (Set((*subject.path, "spec", "trafficPolicy", "outlierDetection"), _EJECTION),)
+        yield Hit(path, {"host": host}, on_key=True, fix=fix)
         return
     for policy in policies:
         if policy.of_port and not policy.sets("outlierDetection"):
-            yield at(policy.place, {"host": host, "scope": policy.scope}, message="port")
+            fix_port = put(policy.place.below("outlierDetection"), _EJECTION)
+            args = {"host": host, "scope": policy.scope}
+            yield at(policy.place, args, message="port", fix=fix_port)
+
+
+_EJECTION = {
+    "consecutive5xxErrors": 5,
+    "interval": "10s",
+    "baseEjectionTime": "30s",
+    "maxEjectionPercent": 50,
+}
 
 
 def namespace_inert(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:

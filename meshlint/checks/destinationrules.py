@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from meshlint.checks.hits import at
+from meshlint.checks.mending import put
 from meshlint.findings import Hit
 from meshlint.mesh.traffic_policies import TrafficPolicy, traffic_policies
 from meshlint.mesh.world import World
@@ -146,7 +147,8 @@ def ejection_unbounded(subject: Resource, world: World, params: Mapping[str, Any
             "host": text(subject.spec, "host"),
             "scope": policy.scope,
         }
-        yield at(place.below("maxEjectionPercent"), args)
+        where = place.below("maxEjectionPercent")
+        yield at(where, args, fix=put(where, params["max"]))
 
 
 _POOL_LIMITS = (

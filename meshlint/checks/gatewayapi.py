@@ -10,6 +10,7 @@ from meshlint.mesh.world import World
 from meshlint.model.durations import seconds
 from meshlint.model.resources import Resource
 from meshlint.model.values import integer, items, mappings, text
+from meshlint.operations import Set
 
 # Listeners of one class on one port share a socket and are told apart by their hostname, if the
 # protocol has one.
@@ -57,10 +58,13 @@ def timeout_missing(subject: Resource, world: World, params: Mapping[str, Any]) 
             continue
         path = (*subject.path, "spec", "rules", number)
         backends = dict.fromkeys(text(ref, "name") for _, ref in mappings(rule, "backendRefs"))
-        args = {"backends": ", ".join(name for name in backends if name) or "the backends"}
+        value = params["value"]
+        named = ", ".join(name for name in backends if name) or "the backends"
+        args = {"backends": named, "value": value}
+        fix = (Set((*path, "timeouts", "request"), value),) if value else ()
         if limits:
-            field, value = next(iter(limits.items()))
-            args |= {"field": field, "value": value}
-            yield Hit((*path, "timeouts", field), args, message="zero")
+            field, written = next(iter(limits.items()))
+            args |= {"field": field, "written": written}
+            yield Hit((*path, "timeouts", field), args, message="zero", fix=fix)
         else:
-            yield Hit((*path, "backendRefs"), args, on_key=True)
+            yield Hit((*path, "backendRefs"), args, on_key=True, fix=fix)

@@ -12,6 +12,7 @@ from meshlint.mesh.selection import selector, target_references
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import is_templated, text
+from meshlint.operations import Remove, Set
 
 _TARGETS = {
     ("gateway.networking.k8s.io", "Gateway"): "gateway.networking.k8s.io/Gateway",
@@ -104,4 +105,11 @@ def selector_on_gatewayapi(
         return
     gateway = world.policy_scopes.kubernetes_gateway(subject)
     if gateway is not None:
-        yield Hit(found.path, {"kind": subject.kind, "gateway": gateway}, on_key=True)
+        target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": gateway}
+        targets = (*subject.path, "spec", "targetRefs")
+        changes = (Set(targets, [target], before=found.field), Remove(found.path))
+        # Only other fields of the selector would be lost with it.
+        plain = set(found.block) <= {found.labels_field}
+        fix = changes if plain and world.istio_version.at_least("1.22") else ()
+        args = {"kind": subject.kind, "gateway": gateway}
+        yield Hit(found.path, args, on_key=True, fix=fix)

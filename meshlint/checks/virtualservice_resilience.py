@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from meshlint.checks.hits import at
+from meshlint.checks.mending import put
 from meshlint.findings import Hit, Path, Related
 from meshlint.mesh import routes
 from meshlint.mesh.mesh_config import MeshConfig
@@ -15,6 +16,7 @@ from meshlint.mesh.world import World
 from meshlint.model.durations import seconds
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, is_templated, items, mapping, text
+from meshlint.operations import Remove, Set
 
 _MESH_POLICY = "defaultHttpRetryPolicy"
 _CONDITIONS = frozenset(
@@ -111,13 +113,13 @@ def retry_excessive(
         attempts = integer(found.value)
         if attempts is not None and attempts > most:
             args = {"attempts": attempts, "max": most, "tries": attempts + 1}
-            yield at(found.place, args, message="mesh")
+            yield at(found.place, args, message="mesh", fix=put(found.place, most))
         return
     for rule, policy, path in _retries(subject):
         attempts = integer(policy, "attempts")
         if attempts is not None and attempts > most:
             args = {"rule": rule.label, "attempts": attempts, "max": most, "tries": attempts + 1}
-            yield Hit((*path, "attempts"), args)
+            yield Hit((*path, "attempts"), args, fix=(Set((*path, "attempts"), most),))
 
 
 def retry_exceeds_timeout(
@@ -131,14 +133,25 @@ def retry_exceeds_timeout(
             continue
         args = {"rule": rule.label, "attempts": attempts, "timeout": rule.value.get("timeout")}
         related = (Related(subject.document, (*rule.path, "timeout"), "the timeout"),)
+        share = _whole_milliseconds(timeout / (attempts + 1))
+        args["share"] = share
+        fix = (Set((*path, "perTryTimeout"), share),) if share else ()
         each = seconds(policy.get("perTryTimeout"))
         if each is not None and each * (attempts + 1) > timeout:
             args["each"] = policy.get("perTryTimeout")
             args["needed"] = f"{(each * (attempts + 1)).normalize():f}s"
             args["tries"] = attempts + 1
-            yield Hit((*path, "perTryTimeout"), args, related)
+            yield Hit((*path, "perTryTimeout"), args, related, fix=fix)
         elif policy.get("perTryTimeout") is None and params["strict"]:
-            yield Hit((*path, "attempts"), args, related, message="unlimited")
+            yield Hit((*path, "attempts"), args, related, message="unlimited", fix=fix)
+
+
+def _whole_milliseconds(length: Decimal) -> str:
+    """A duration without what is less than a millisecond; empty where nothing is left."""
+    milliseconds = int(length * 1000)
+    if milliseconds < 1000:
+        return f"{milliseconds}ms" if milliseconds else ""
+    return f"{(Decimal(milliseconds) / 1000).normalize():f}s"
 
 
 def retry_unsafe_method(
@@ -189,11 +202,14 @@ def timeout_missing(subject: Resource, world: World, params: Mapping[str, Any]) 
         found = list(routes.routed(rule))
         if not found or not all(_speaks_http(world, subject, d) for d in found):
             continue
-        args = {"rule": rule.label, "host": found[0].host}
+        value = params["value"]
+        args = {"rule": rule.label, "host": found[0].host, "value": value}
+        fix = (Set((*rule.path, "timeout"), value),) if value else ()
         if timeout is None:
-            yield Hit((*rule.path, "route"), args, on_key=True)
+            yield Hit((*rule.path, "route"), args, on_key=True, fix=fix)
         else:
-            yield Hit((*rule.path, "timeout"), {**args, "timeout": timeout}, message="zero")
+            args["timeout"] = timeout
+            yield Hit((*rule.path, "timeout"), args, message="zero", fix=fix)
 
 
 def _is_streaming(match: Match, prefixes: Any) -> bool:
@@ -236,7 +252,8 @@ def fault_injected(subject: Resource, world: World, params: Mapping[str, Any]) -
             share = get(rule.value, "fault", kind, *field)
             if isinstance(share, int | float) and not isinstance(share, bool) and share > 0:
                 args = {"rule": rule.label, "share": share}
-                yield Hit((*rule.path, "fault", kind, *field), args, message=kind)
+                path = (*rule.path, "fault")
+                yield Hit((*path, kind, *field), args, message=kind, fix=(Remove(path),))
                 if kind == "delay":
                     break
 
