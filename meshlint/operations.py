@@ -67,6 +67,8 @@ class Move:
 
     path: Path
     to: Path
+    before: str = ""
+    """As for `Set`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def _move_steps(value: Any, operation: Move) -> list[Operation]:
         raise OperationError(f"there is nothing at {_shown(operation.path)}")
     if _reach(value, operation.to)[1] == len(operation.to):
         raise OperationError(f"there already is something at {_shown(operation.to)}")
-    made = list(_set_steps(value, operation.to, moved))
+    made = list(_set_steps(value, operation.to, moved, operation.before))
     after = value
     for step in made:
         after = _apply(_copy(after, [_MOST_VALUES]), step)

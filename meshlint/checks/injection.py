@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from meshlint.checks.hits import listed, there
-from meshlint.findings import Hit, Path
+from meshlint.findings import Change, Hit, Path
 from meshlint.mesh.annotations import edit_distance
 from meshlint.mesh.enrollment import enrolling_labels, enrollment, label_place, says_for_itself
 from meshlint.mesh.injection import (
@@ -26,6 +26,7 @@ from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, mapping, text
 from meshlint.model.workloads import PROXY_CONTAINER, Container, Workload
+from meshlint.operations import Move, Remove, Set
 
 Subject = Resource | Workload
 
@@ -63,7 +64,16 @@ def disabled(subject: Workload, world: World, params: Mapping[str, Any]) -> Iter
             path,
             {"label": label, "value": value, "reason": enrolled.reason},
             there(enrolled.place, "the namespace is enrolled here"),
+            fix=_without(subject, path),
         )
+
+
+def _without(workload: Workload, path: Path) -> tuple[Change, ...]:
+    """A template without one of its labels or annotations, unless its pods are selected by it."""
+    selected = mapping(workload.resource.spec, "selector", "matchLabels")
+    if path[:-1] == workload.labels_path and path[-1] in selected:
+        return ()
+    return (Remove(path),)
 
 
 def _opt_out(subject: Workload, means: str) -> tuple[Path, str, str] | None:
@@ -153,7 +163,11 @@ def label_value_invalid(subject: Subject, world: World, params: Mapping[str, Any
     if isinstance(subject, Resource):
         value = labels.get(NAMESPACE_INJECTION, "enabled")
         if value not in ("enabled", "disabled"):
-            yield Hit((*path, NAMESPACE_INJECTION), {"value": value}, message="namespace")
+            meant = _MEANT.get(value.lower(), "")
+            args = {"value": value, "meant": _OF_NAMESPACES.get(meant, "")}
+            where = (*path, NAMESPACE_INJECTION)
+            fix = (Set(where, args["meant"]),) if meant else ()
+            yield Hit(where, args, message="namespace", fix=fix)
         return
     # Istiod up to 1.11 read the annotation alone, with more spellings.
     if world.istio_version.before("1.12"):
@@ -162,8 +176,17 @@ def label_value_invalid(subject: Subject, world: World, params: Mapping[str, Any
     for what, (values, block) in zip(("label", "annotation"), found, strict=True):
         value = values.get(INJECT, "true")
         if value not in ("true", "false"):
-            yield Hit((*block, INJECT), {"what": what, "value": value})
+            meant = _MEANT.get(value.lower(), "")
+            args = {"what": what, "value": value, "meant": meant}
+            fix = (Set((*block, INJECT), meant),) if meant else ()
+            yield Hit((*block, INJECT), args, fix=fix)
 
+
+_MEANT = {
+    **dict.fromkeys(("true", "yes", "on", "y", "enabled"), "true"),
+    **dict.fromkeys(("false", "no", "off", "n", "disabled"), "false"),
+}
+_OF_NAMESPACES = {"true": "enabled", "false": "disabled"}
 
 _POD_LABELS = (INJECT, REVISION, DATAPLANE_MODE)
 
@@ -186,7 +209,10 @@ def label_misplaced(subject: Workload, world: World, params: Mapping[str, Any]) 
                 if name in template.labels or name in template.annotations:
                     continue
                 args = {"name": name, "owner": owner, "home": home}
-                yield Hit((*block, part, name), args, on_key=True)
+                path = (*block, part, name)
+                here = template.resource.document is subject.resource.document
+                fix = (Move(path, (*template.labels_path, name), before="spec"),) if here else ()
+                yield Hit(path, args, on_key=True, fix=fix)
     for block in (*blocks, (*subject.template_path, "metadata")):
         for part in ("labels", "annotations"):
             if NAMESPACE_INJECTION in mapping(subject.resource.document.value, *block, part):
@@ -207,11 +233,13 @@ def annotation_ineffective(
         if blocked or subject.namespace in IGNORED_NAMESPACES:
             return
         if world.injection(subject).injected is False:
+            path = (*subject.annotations_path, INJECT)
             yield Hit(
-                (*subject.annotations_path, INJECT),
+                path,
                 {"namespace": subject.namespace},
                 there(Place(namespace.document, namespace.path), "no injection label here"),
                 on_key=True,
+                fix=(Move(path, (*subject.labels_path, INJECT)),),
             )
 
 
@@ -246,6 +274,7 @@ def revision_label_ignored(
                 "decided": f"{decided}={of_namespace[decided]}",
             },
             there(label_place(namespace, decided), "the namespace decides here"),
+            fix=_without(subject, (*subject.labels_path, REVISION)),
         )
 
 
@@ -360,7 +389,21 @@ def image_auto(subject: Workload, world: World, params: Mapping[str, Any]) -> It
                 (*container.path, "image"),
                 {"reason": injection.reason},
                 there(injection.place, "decides that nothing is injected"),
+                fix=()
+                if _is_out(subject, world)
+                else (Set((*subject.labels_path, INJECT), "true"),),
             )
+
+
+def _is_out(workload: Workload, world: World) -> bool:
+    """Whether a label would change nothing, or not what its author wants."""
+    if INJECT in workload.labels or INJECT in workload.annotations:
+        return True
+    namespace = world.index.namespace(workload.namespace)
+    if REVISION in workload.labels or (namespace is not None and not says_nothing(namespace)):
+        return True
+    on_node = workload.pod_spec.get("hostNetwork") is True
+    return on_node or workload.namespace in IGNORED_NAMESPACES
 
 
 # ----------------------------------------------------------------------------------- namespaces
@@ -409,7 +452,19 @@ def namespace_not_injected(
             },
             there(Place(first.document, first.path), "runs without a proxy"),
             on_key=True,
+            fix=_enrolled_as_others(subject, world),
         )
+
+
+def _enrolled_as_others(namespace: Resource, world: World) -> tuple[Change, ...]:
+    """The label that every other namespace of the mesh has; nothing where they differ."""
+    asked = set()
+    for other in world.injector.enrolled_namespaces:
+        labels = scalar_map(other.labels)
+        asked.add(tuple((label, labels[label]) for label in enrolling_labels(labels)))
+    found = asked.pop() if len(asked) == 1 else ()
+    path = (*namespace.path, "metadata", "labels")
+    return tuple(Set((*path, label), value) for label, value in found)
 
 
 def _mesh_evidence(namespace: Resource, world: World) -> str:
@@ -433,9 +488,11 @@ def namespace_injected_by_default(
         return
     if scalar_map(subject.labels).get(DATAPLANE_MODE) == "ambient":
         return
+    path = (*subject.path, "metadata", "labels")
     yield Hit(
-        (*subject.path, "metadata", "labels"),
+        path,
         {"namespace": subject.name},
         there(by_default.place, "enableNamespacesByDefault is on here", on_key=True),
         on_key=True,
+        fix=(Set((*path, NAMESPACE_INJECTION), "enabled"),),
     )

@@ -19,6 +19,7 @@ from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_selector
 from meshlint.model.values import get, items, mapping, mappings, text
+from meshlint.operations import Set
 
 Webhook = tuple[int, dict[str, Any]]
 
@@ -50,7 +51,8 @@ def failure_ignored(subject: Resource, world: World, params: Mapping[str, Any]) 
     """Injection webhooks whose failure lets the pod through."""
     for number, webhook in _injecting(subject):
         if webhook.get("failurePolicy") == "Ignore":
-            yield Hit(_path(subject, number, "failurePolicy"), {"webhook": _name(webhook)})
+            path = _path(subject, number, "failurePolicy")
+            yield Hit(path, {"webhook": _name(webhook)}, fix=(Set(path, "Fail"),))
 
 
 # ------------------------------------------------------------------------------------ addresses

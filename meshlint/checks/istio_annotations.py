@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from meshlint.checks.hits import listed
-from meshlint.findings import Hit, Path
+from meshlint.checks.mending import renamed
+from meshlint.findings import Change, Hit, Path
 from meshlint.mesh.annotations import (
     KNOWN,
     NAMES,
     RESERVED,
     SUCCESSORS,
     Known,
+    edit_distance,
     fault,
     is_istio_name,
     nearest_name,
@@ -31,6 +33,7 @@ from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, text
 from meshlint.model.workloads import Workload
+from meshlint.operations import Move, Remove
 
 Subject = Resource | Workload
 
@@ -79,8 +82,11 @@ def unknown(subject: Subject, world: World, params: Mapping[str, Any]) -> Iterat
         if entry.name not in NAMES and is_istio_name(entry.name, world.settings):
             near = nearest_name(entry.name)
             hint = f" Perhaps {near} is meant." if near else ""
-            args = {"form": entry.form, "name": entry.name, "hint": hint}
-            yield Hit(entry.path, args, on_key=True)
+            args = {"form": entry.form, "name": entry.name, "hint": hint, "near": near}
+            sure = edit_distance(entry.name.lower(), near.lower(), 2) <= 2
+            name = near if sure and (entry.form, near) in KNOWN else ""
+            fix = renamed(_document(subject), entry.path, name)
+            yield Hit(entry.path, args, on_key=True, fix=fix)
 
 
 # ------------------------------------------------------------------------------------ misplaced
@@ -176,7 +182,11 @@ def deprecated(subject: Subject, world: World, params: Mapping[str, Any]) -> Ite
         instead = SUCCESSORS.get(entry.name, "")
         if known.stage == "deprecated":
             hint = f" Use {instead}." if instead else ""
-            yield Hit(entry.path, {"name": entry.name, "hint": hint}, on_key=True)
+            args = {"name": entry.name, "hint": hint}
+            fix: tuple[Change, ...] = ()
+            if entry.name == INJECT and entry.kind == "Pod":
+                fix = (Move(entry.path, (*entry.path[:-2], "labels", INJECT)),)
+            yield Hit(entry.path, args, on_key=True, fix=fix)
         elif known.stage == "removed" and known.last_registered is not None:
             last = known.last_registered
             if world.istio_version.before(f"{last.major}.{last.minor + 1}"):
@@ -185,8 +195,8 @@ def deprecated(subject: Subject, world: World, params: Mapping[str, Any]) -> Ite
                 not world.reports("proxy-core-dump-enabled", subject)
                 or "CoreDump" not in entry.name
             ):
-                args = {"name": entry.name, "last": last}
-                yield Hit(entry.path, args, message="removed", on_key=True)
+                removed = {"name": entry.name, "last": last}
+                yield Hit(entry.path, removed, message="removed", on_key=True)
 
 
 # Nothing else sizes the proxy of one workload, or makes injection build a gateway of a Deployment.
@@ -211,6 +221,5 @@ def reserved(subject: Workload, world: World, params: Mapping[str, Any]) -> Iter
     for name in subject.annotations:
         if name in RESERVED or name == REVISION:
             message = "status" if name == "sidecar.istio.io/status" else "default"
-            yield Hit(
-                (*subject.annotations_path, name), {"name": name}, message=message, on_key=True
-            )
+            path = (*subject.annotations_path, name)
+            yield Hit(path, {"name": name}, message=message, on_key=True, fix=(Remove(path),))
