@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 UV := .cache/uv/bin/uv
-LOCK := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.10 \
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.10 \
   --generate-hashes --no-header --no-emit-index-url
+LOCK := $(COMPILE) pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs rule bench wheel lock clean
+.PHONY: help setup demo test check docs site rule bench wheel lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,8 +32,11 @@ check: $(VENV)/.dev ## Formatting, lint, types, layers, generated documentation
 	$(BIN)/lint-imports
 	$(BIN)/python -m meshlint.docgen --check
 
-docs: $(VENV)/.dev ## Regenerate docs/rules from the rule declarations and fixtures
+docs: $(VENV)/.dev ## Regenerate the generated pages: rules, checklist, references, man page
 	$(BIN)/python -m meshlint.docgen
+
+site: $(VENV)/.docs ## Build the documentation site into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 rule: $(VENV)/.dev ## Scaffold a rule: make rule CATEGORY=... ID=...
 	$(BIN)/python -m meshlint.scaffold $(CATEGORY) $(ID)
@@ -43,9 +47,10 @@ bench: $(VENV)/.dev ## Run the benchmarks
 wheel: $(VENV)/.dev ## Build the sdist, and from it the wheel, into dist/
 	$(BIN)/python -m build
 
-lock: $(UV) ## Renew both lock files: the newest versions for every Python and platform
+lock: $(UV) ## Renew the lock files: the newest versions for every Python and platform
 	$(LOCK) --upgrade --extra dev --output-file requirements-dev.lock
 	$(LOCK) --upgrade --constraints requirements-dev.lock --output-file requirements.lock
+	$(COMPILE) --upgrade --group docs --constraints requirements-dev.lock --output-file requirements-docs.lock
 
 clean: ## Remove .venv and everything built
 	rm -rf $(VENV) build dist .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
@@ -64,6 +69,11 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
 	$(PIP) install --require-hashes --requirement requirements-dev.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.run
+
+# One environment for both: the locks agree on what they share.
+$(VENV)/.docs: requirements-docs.lock $(VENV)/.dev
+	$(PIP) install --require-hashes --requirement requirements-docs.lock
+	@touch $@
 
 $(UV):
 	$(PYTHON) -m venv .cache/uv

@@ -17,6 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+import meshlint
 from meshlint.documents import parse
 from meshlint.findings import Severity
 from meshlint.text import SourceFile
@@ -110,6 +111,12 @@ class Rule:
     def references(self) -> tuple[str, ...]:
         """Where the facts come from."""
         return tuple(self._docs.get("references", ()))
+
+    @property
+    def help_uri(self) -> str:
+        """Address of the rule's page; empty where it has none, as rules of a user's own."""
+        own = self.source and not Path(self.source).is_relative_to(_CHECKOUT)
+        return "" if own or not meshlint.DOCS_URL else f"{meshlint.DOCS_URL}/rules/{self.id}/"
 
 
 def _named_check(name: str, where: str) -> Check:
