@@ -44,7 +44,7 @@ def hostile_report() -> Report:
         findings=(
             parse_error,
             finding(Location(broken_name, Span(0, 4)), message=NASTY, severity="info"),
-            finding(Location(SourceFile("", ""), Span(0, 0)), rule="unheard-of", message=""),
+            finding(Location(SourceFile("empty.yaml", ""), Span(0, 0)), rule="unheard-of"),
             finding(
                 Location(
                     secret,

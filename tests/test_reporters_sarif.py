@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
+import random
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile_samples import LARGE, LARGE_RULES, SECRET, large_report
+from hostile_samples import hostile_report as hostile_names
 from report_samples import CART, DEPLOYMENT, RULES, at, finding, shop_report
 from sarif_validator import complaints, schema_errors
 
-from meshlint.findings import Finding, Location, Report, RuleInfo, Severity, Skipped
+from meshlint.findings import (
+    FileEdit,
+    Finding,
+    Fix,
+    Location,
+    Report,
+    RuleInfo,
+    Severity,
+    Skipped,
+    Suppressed,
+)
 from meshlint.reporters import FORMATS, ReportContext
 from meshlint.reporters.fingerprints import line_hashes
-from meshlint.reporters.sarif import MAX_RESULTS, MAX_SHOWN
+from meshlint.reporters.sarif import MAX_GZIPPED, MAX_RESULTS, MAX_SHOWN
 from meshlint.text import SourceFile, Span
 
 CONTEXT = ReportContext("1.2.3", RULES)
@@ -57,7 +72,12 @@ def hostile_report() -> Report:
     )
 
 
-REPORTS = {"shop": shop_report(), "hostile": hostile_report(), "empty": Report()}
+REPORTS = {
+    "shop": shop_report(),
+    "hostile": hostile_report(),
+    "names": hostile_names(),
+    "empty": Report(),
+}
 
 
 @pytest.mark.slow
@@ -262,6 +282,14 @@ def test_lines_of_a_secret_are_not_hashed() -> None:
     location = replace(at(DEPLOYMENT, "server"), hide_text=True)
     found = result_of(finding(location, fingerprint="5f0c"))
     assert found["partialFingerprints"] == {"meshlint/v1": "5f0c"}
+    assert SECRET not in FORMATS["sarif"](hostile_names(), CONTEXT)
+
+
+def notes_of(run: dict[str, Any]) -> list[str]:
+    """What the run says about what was cut, as warnings."""
+    (invocation,) = run["invocations"]
+    notifications = invocation["toolExecutionNotifications"]
+    return [entry["message"]["text"] for entry in notifications if entry["level"] == "warning"]
 
 
 def test_more_than_github_takes_is_left_out_and_said() -> None:
@@ -271,13 +299,51 @@ def test_more_than_github_takes_is_left_out_and_said() -> None:
     run = run_of(Report((*[mild] * MAX_RESULTS, severe)))
     assert len(run["results"]) == MAX_RESULTS
     assert run["results"][0]["message"]["text"] == "severe"
-    (notification,) = run["invocations"][0]["toolExecutionNotifications"]
-    assert notification["level"] == "warning"
-    assert notification["message"]["text"].startswith("1 of 25,001 findings are left out")
+    left, shown = notes_of(run)
+    assert left.startswith("1 of 25,001 findings are left out")
+    assert shown == "GitHub shows 5,000 of 25,000 findings, the most severe ones"
 
-    run = run_of(Report((mild,) * (MAX_SHOWN + 1)))
-    (notification,) = run["invocations"][0]["toolExecutionNotifications"]
-    assert "GitHub shows the first 5,000" in notification["message"]["text"]
+
+def test_of_more_than_github_shows_the_first_tell_the_most() -> None:
+    context = replace(CONTEXT, rules=LARGE_RULES)
+    run = run_of(large_report(), context)
+    assert len(run["results"]) == LARGE
+    assert notes_of(run) == ["GitHub shows 5,000 of 10,000 findings, the most severe ones"]
+    levels = [result["level"] for result in run["results"]]
+    assert levels == sorted(levels, key=("error", "warning", "note").index)
+    shown = {result["ruleId"] for result in run["results"][:MAX_SHOWN]}
+    assert shown == {rule.id for rule in LARGE_RULES if rule.severity != "info"}
+
+
+def test_a_large_report_is_far_below_the_size_that_github_takes() -> None:
+    text = FORMATS["sarif"](large_report(), replace(CONTEXT, rules=LARGE_RULES))
+    assert len(gzip.compress(text.encode())) < MAX_GZIPPED / 10
+
+
+def test_a_file_that_would_be_too_large_is_cut_and_says_so() -> None:
+    noise = random.Random(1)
+    edit = FileEdit(DEPLOYMENT, Span(0, 1), "x")
+    fix = Fix("safe", "Mend it.", (), (edit,))
+    found = [
+        replace(
+            finding(
+                at(DEPLOYMENT, "kind"),
+                severity="error" if number == 3_999 else "warning",
+                message=base64.b64encode(noise.randbytes(3_000)).decode(),
+            ),
+            fix=fix,
+        )
+        for number in range(4_000)
+    ]
+    text = FORMATS["sarif"](Report(tuple(found)), CONTEXT)
+    assert len(gzip.compress(text.encode())) <= MAX_GZIPPED
+    (run,) = json.loads(text)["runs"]
+    assert 2_500 < len(run["results"]) < 4_000
+    assert run["results"][0]["message"]["text"] == found[-1].message
+    assert not any("fixes" in result for result in run["results"])
+    left, fixes = notes_of(run)
+    assert left.startswith(f"{4_000 - len(run['results']):,} of 4,000 findings are left out")
+    assert fixes == "the fixes are left out, as GitHub refuses a larger file"
 
 
 # ------------------------------------------------------------------------------------ locations
@@ -337,8 +403,20 @@ def test_what_could_not_be_linted_is_a_result_and_a_notification() -> None:
     assert skipped == {"level": "note", "message": {"text": r"Skipped 2: Helm \[template](x)"}}
 
 
-def test_category_is_fixed() -> None:
+@pytest.mark.parametrize(
+    ("category", "shown"), [("meshlint", "meshlint/"), ("mesh/east/", "mesh/east/")]
+)
+def test_category(category: str, shown: str) -> None:
+    run = run_of(Report(), replace(CONTEXT, category=category))
+    assert run["automationDetails"] == {"id": shown}
     assert run_of(Report())["automationDetails"] == {"id": "meshlint/"}
+
+
+def test_suppressed_findings_are_no_results_because_github_would_open_alerts() -> None:
+    hidden = finding(at(DEPLOYMENT, "kind"), message="accepted")
+    text = FORMATS["sarif"](Report(suppressed=(Suppressed(hidden, "comment"),)), CONTEXT)
+    assert json.loads(text)["runs"][0]["results"] == []
+    assert "accepted" not in text
 
 
 def test_output_can_be_encoded_and_is_always_the_same() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from meshlint.findings import SEVERITIES, RuleInfo
+from meshlint.findings import RuleInfo
 from meshlint.reporters.fingerprints import line_hashes
 from meshlint.reporters.json import dump, dump_list
 from meshlint.reporters.places import place_of, quoted, repository_path
+from meshlint.reporters.ranking import in_order, ranked
 
 if TYPE_CHECKING:
     from meshlint.findings import Finding, Fix, Location, Report, Severity
@@ -21,9 +23,12 @@ MAX_RESULTS = 25_000
 """GitHub refuses a run with more."""
 MAX_SHOWN = 5_000
 """GitHub shows no more of a run."""
+MAX_GZIPPED = 10_000_000
+"""Bytes of a compressed file; GitHub refuses a larger one."""
 
 _MAX_RELATED = 20
 _MAX_DESCRIPTION = 1_000  # GitHub takes 1,024 characters
+_MAX_NAME = 255
 
 _LEVELS: dict[Severity, str] = {"error": "error", "warning": "warning", "info": "note"}
 _PROBLEM_SEVERITIES: dict[Severity, str] = {
@@ -55,7 +60,7 @@ _DOCUMENT = """\
           "rules": %s
         }
       },
-      "automationDetails": {"id": "meshlint/"},
+      "automationDetails": {"id": %s},
       "columnKind": "unicodeCodePoints",
       "invocations": [
         {
@@ -71,26 +76,53 @@ _DOCUMENT = """\
 
 
 def render(report: Report, context: ReportContext) -> str:
-    """One run with every enabled rule and the findings, most severe first."""
-    findings = sorted(report.findings, key=_order)[:MAX_RESULTS]
+    """One run with every enabled rule and the findings, most severe first.
+
+    More findings than GitHub shows come in an order of which any beginning tells the most.
+    """
+    order = in_order if len(report.findings) <= MAX_SHOWN else ranked
+    findings = order(report.findings)[:MAX_RESULTS]
     rules = _rules(report, context)
     numbers = {rule.id: number for number, rule in enumerate(rules)}
     hashes = _hashes(findings)
     results = [_result(finding, numbers[finding.rule], hashes, context) for finding in findings]
+    text = _written(report, rules, results, context)
+    while results and (size := _gzipped(text)) > MAX_GZIPPED:
+        if any("fixes" in result for result in results):
+            # GitHub does nothing with them.
+            results = [_without_fix(result) for result in results]
+        else:
+            results = results[: int(len(results) * MAX_GZIPPED / size * 0.9)]
+        text = _written(report, rules, results, context)
+    return text
+
+
+def _written(
+    report: Report,
+    rules: Sequence[RuleInfo],
+    results: list[dict[str, Any]],
+    context: ReportContext,
+) -> str:
     version = dump(context.version)
     return _DOCUMENT % (
         version,
         version,
         dump_list([_rule(rule) for rule in rules], " " * 10),
-        dump_list(_notifications(report, rules, context), " " * 10),
+        # What follows the last slash would name a single run.
+        dump(f"{context.category.rstrip('/')}/"),
+        dump_list(_notifications(report, rules, results, context), " " * 10),
         dump_list(results, " " * 6),
     )
 
 
-def _order(finding: Finding) -> tuple[int, str, int, str]:
-    location = finding.location
-    severity = SEVERITIES.index(finding.severity)
-    return severity, location.file.path, location.span.start, finding.rule
+def _without_fix(result: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in result.items() if name != "fixes"}
+
+
+def _gzipped(text: str) -> int:
+    if len(text) < MAX_GZIPPED // 4:
+        return 0  # so small that it fits as it is, whatever its characters are
+    return len(zlib.compress(text.encode("utf-8")))
 
 
 # ---------------------------------------------------------------------------------------- rules
@@ -109,7 +141,7 @@ def _rule(rule: RuleInfo) -> dict[str, Any]:
     tags = ["security" if security else "", rule.category, rule.checklist]
     descriptor: dict[str, Any] = {
         "id": rule.id,
-        "name": "".join(word.capitalize() for word in rule.id.split("-")),
+        "name": "".join(word.capitalize() for word in rule.id.split("-"))[:_MAX_NAME],
         "shortDescription": {"text": _cut(rule.title)},
         "fullDescription": {"text": _cut(rule.rationale or rule.title)},
         "help": {"text": _help_text(rule), "markdown": _help_markdown(rule)},
@@ -291,7 +323,10 @@ def _hashes(findings: Sequence[Finding]) -> dict[str, dict[int, str]]:
 
 
 def _notifications(
-    report: Report, rules: Sequence[RuleInfo], context: ReportContext
+    report: Report,
+    rules: Sequence[RuleInfo],
+    results: Sequence[Mapping[str, Any]],
+    context: ReportContext,
 ) -> list[dict[str, Any]]:
     """What a reader of the file must know about the run itself."""
     about_run = {rule.id: number for number, rule in enumerate(rules) if rule.about_run}
@@ -310,11 +345,24 @@ def _notifications(
         {"level": "note", "message": {"text": _plain(f"Skipped {count}: {reason}")}}
         for reason, count in sorted(reasons.items())
     ]
-    total = len(report.findings)
-    if total > MAX_RESULTS:
-        text = f"{total - MAX_RESULTS:,} of {total:,} findings are left out, the least severe ones"
-        notifications.append({"level": "warning", "message": {"text": text}})
-    elif total > MAX_SHOWN:
-        text = f"{total:,} findings: GitHub shows the first {MAX_SHOWN:,}, the most severe ones"
-        notifications.append({"level": "warning", "message": {"text": text}})
-    return notifications
+    return [
+        *notifications,
+        *({"level": "warning", "message": {"text": said}} for said in _cut_off(report, results)),
+    ]
+
+
+def _cut_off(report: Report, results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What was left out because of GitHub's limits, and what GitHub will leave out itself."""
+    said = []
+    total, kept = len(report.findings), len(results)
+    if total > kept:
+        said.append(
+            f"{total - kept:,} of {total:,} findings are left out, as GitHub refuses more; kept are"
+            " the most severe ones, of as many rules as possible"
+        )
+    if kept > MAX_SHOWN:
+        said.append(f"GitHub shows {MAX_SHOWN:,} of {kept:,} findings, the most severe ones")
+    fixable = any(finding.fix is not None and finding.fix.edits for finding in report.findings)
+    if fixable and not any("fixes" in result for result in results):
+        said.append("the fixes are left out, as GitHub refuses a larger file")
+    return said
