@@ -35,7 +35,7 @@ from meshlint.history import (
 from meshlint.lint import Request, Result, build_world, lint, load_input
 from meshlint.mesh.settings import HelmValues, Settings
 from meshlint.mesh.versions import Version, parse_version
-from meshlint.reporters import FORMATS, ReportContext
+from meshlint.reporters import CI_VARIABLES, FORMATS, ReportContext
 from meshlint.ruleset import (
     PROFILES,
     Rule,
@@ -49,6 +49,8 @@ from meshlint.ruleset import (
 )
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from meshlint.findings import Precision, Report, Severity
 
 EXIT_CLEAN, EXIT_FINDINGS, EXIT_ERROR, EXIT_NOTHING = 0, 1, 2, 3
@@ -90,9 +92,38 @@ class _DefaultToCheck(click.Group):
             args = ["check", *args]
         return super().parse_args(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        found = super().shell_complete(ctx, incomplete)
+        # The first word may be a path as well as a command.
+        return found if incomplete.startswith("-") else [*found, CompletionItem(incomplete, "file")]
+
 
 class _UsageError(click.ClickException):
     exit_code = EXIT_ERROR
+
+
+# ------------------------------------------------------------------------------ completion
+
+_Completer = Callable[[click.Context, click.Parameter, str], list[str]]
+
+
+def _completing(words: Callable[[], Iterable[str]]) -> _Completer:
+    """Completes to those words that begin as what is typed."""
+
+    def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+        return sorted(word for word in words() if word.startswith(incomplete))
+
+    return complete
+
+
+def _rule_ids() -> set[str]:
+    return {rule.id for rule in load_builtin()}
+
+
+def _rules_and_categories() -> set[str]:
+    return _rule_ids() | {rule.category for rule in load_builtin()}
 
 
 @click.group(cls=_DefaultToCheck, context_settings={"help_option_names": ["-h", "--help"]})
@@ -120,12 +151,14 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--context",
                 multiple=True,
                 metavar="PATH",
+                type=click.Path(),
                 help="Read this as well, without reporting on it. Repeatable.",
             ),
             click.option(
                 "--crds",
                 multiple=True,
                 metavar="PATH",
+                type=click.Path(),
                 help="Judge custom resources by the CustomResourceDefinitions here. Repeatable.",
             ),
             click.option(
@@ -147,9 +180,14 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Values file of an Istio chart that is not recognized by itself. Repeatable.",
             ),
             click.option(
-                "--mesh-config", metavar="FILE", help="MeshConfig of a control plane elsewhere."
+                "--mesh-config",
+                metavar="FILE",
+                type=click.Path(),
+                help="MeshConfig of a control plane elsewhere.",
             ),
-            click.option("--mesh-networks", metavar="FILE", help="MeshNetworks, as YAML."),
+            click.option(
+                "--mesh-networks", metavar="FILE", type=click.Path(), help="MeshNetworks, as YAML."
+            ),
             click.option(
                 "--today", metavar="DATE", help="Day that ages are counted to; default: today, UTC."
             ),
@@ -161,16 +199,32 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @main.command()
 @_common_options
-@click.option("--profile", metavar="NAME", help="production (default), recommended, security, all.")
-@click.option("--select", multiple=True, metavar="RULE|CATEGORY", help="Run these too. Repeatable.")
 @click.option(
-    "--ignore", multiple=True, metavar="RULE|CATEGORY", help="Do not run these. Repeatable."
+    "--profile",
+    metavar="NAME",
+    help="production (default), recommended, security, all.",
+    shell_complete=_completing(lambda: PROFILES),
+)
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="RULE|CATEGORY",
+    help="Run these too. Repeatable.",
+    shell_complete=_completing(_rules_and_categories),
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="RULE|CATEGORY",
+    help="Do not run these. Repeatable.",
+    shell_complete=_completing(_rules_and_categories),
 )
 @click.option(
     "--rules",
     "rule_dirs",
     multiple=True,
     metavar="DIR",
+    type=click.Path(),
     help="Folder with rules of your own. Repeatable.",
 )
 @click.option(
@@ -179,12 +233,19 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     multiple=True,
     metavar="FORMAT[=FILE]",
     help=f"{', '.join(FORMATS)}; with =FILE written there. Repeatable. Default: text.",
+    shell_complete=_completing(lambda: FORMATS),
 )
-@click.option("--fail-on", metavar="SEVERITY", help="error, warning (default), info, never.")
+@click.option(
+    "--fail-on",
+    metavar="SEVERITY",
+    help="error, warning (default), info, never.",
+    shell_complete=_completing(lambda: _THRESHOLDS),
+)
 @click.option(
     "--baseline",
     "baseline",
     metavar="FILE",
+    type=click.Path(),
     help="Do not report the findings in this file, which --write-baseline made.",
 )
 @click.option(
@@ -351,6 +412,8 @@ def _outputs(given: Sequence[str]) -> list[tuple[str, str | None]]:
         name, _, target = entry.partition("=")
         if name not in FORMATS:
             raise _UsageError(_unknown("format", name, tuple(FORMATS)))
+        if entry.endswith("=") and not target:
+            raise _UsageError(f"--format {entry}: the name of the file is missing")
         outputs.append((name, target or None))
     if sum(target is None for _, target in outputs) > 1:
         raise _UsageError("Only one --format can go to standard output; give the others a =FILE.")
@@ -533,9 +596,21 @@ def _write_reports(
             _print(output)
             continue
         try:
-            Path(target).write_text(output, encoding="utf-8", newline="\n")
+            _write(name, target, output)
         except OSError as error:
             raise _UsageError(f"{target}: cannot be written: {error.strerror or error}") from None
+
+
+def _write(name: str, target: str, output: str) -> None:
+    data = output.encode("utf-8")
+    if target.endswith(".gz"):
+        import gzip
+
+        data = gzip.compress(data, mtime=0)
+    # One file for all commands of a step: what another one has written stays.
+    shared = name == "github-summary" and target == os.environ.get("GITHUB_STEP_SUMMARY")
+    with Path(target).open("ab" if shared else "wb") as file:
+        file.write(data)
 
 
 def _warn_of_limits(found: int) -> None:
@@ -580,6 +655,8 @@ def _report_context(
         verbosity=1 if options["verbose"] else -1 if options["quiet"] else 0,
         working_directory=str(Path.cwd()),
         repository=_repository_root(),
+        environment={name: os.environ.get(name, "") for name in CI_VARIABLES},
+        category=options["sarif_category"] or "meshlint",
     )
 
 
@@ -587,6 +664,11 @@ def _repository_root() -> str:
     for directory in (Path.cwd(), *Path.cwd().parents):
         if (directory / ".git").exists():
             return str(directory)
+    # A CI job may have fetched the files without git.
+    for variable in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR"):
+        workspace = os.environ.get(variable)
+        if workspace and Path.cwd().is_relative_to(workspace):
+            return workspace
     return ""
 
 
@@ -631,6 +713,7 @@ def _rule_info(rule: Rule, severity: Severity) -> RuleInfo:
         concern=rule.concern or "",
         precision=_PRECISION[rule.context],
         about_run="any-file" in rule.subjects,
+        help_uri=rule.help_uri,
     )
 
 
@@ -743,7 +826,12 @@ def _nothing_to_lint(report: Report) -> str:
 
 @main.command("rules")
 @click.option(
-    "--rules", "rule_dirs", multiple=True, metavar="DIR", help="Folder with rules of your own."
+    "--rules",
+    "rule_dirs",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(),
+    help="Folder with rules of your own.",
 )
 @click.option(
     "--format",
@@ -761,9 +849,14 @@ def rules_command(rule_dirs: tuple[str, ...], format_name: str) -> None:
 
 
 @main.command()
-@click.argument("rule_id", metavar="RULE")
+@click.argument("rule_id", metavar="RULE", shell_complete=_completing(_rule_ids))
 @click.option(
-    "--rules", "rule_dirs", multiple=True, metavar="DIR", help="Folder with rules of your own."
+    "--rules",
+    "rule_dirs",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(),
+    help="Folder with rules of your own.",
 )
 def explain(rule_id: str, rule_dirs: tuple[str, ...]) -> None:
     """Show what a rule demands, why, and what to do."""

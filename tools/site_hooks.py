@@ -6,7 +6,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from meshlint import DOCS_URL  # noqa: E402
+from meshlint import DOCS_URL
 
 
 def on_config(config: Any) -> Any:
