@@ -232,8 +232,14 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "formats",
     multiple=True,
     metavar="FORMAT[=FILE]",
-    help=f"{', '.join(FORMATS)}; with =FILE written there. Repeatable. Default: text.",
+    help=f"{', '.join(FORMATS)}; with =FILE written there, compressed if FILE ends in .gz."
+    " Repeatable. Default: text.",
     shell_complete=_completing(lambda: FORMATS),
+)
+@click.option(
+    "--sarif-category",
+    metavar="NAME",
+    help="Tells apart several SARIF files for one commit. Default: meshlint.",
 )
 @click.option(
     "--fail-on",

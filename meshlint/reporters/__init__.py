@@ -10,12 +10,12 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from meshlint.reporters.context import ReportContext
+from meshlint.reporters.context import CI_VARIABLES, ReportContext
 
 if TYPE_CHECKING:
     from meshlint.findings import Report
 
-__all__ = ["FORMATS", "ReportContext", "Reporter"]
+__all__ = ["CI_VARIABLES", "FORMATS", "ReportContext", "Reporter"]
 
 Reporter = Callable[["Report", ReportContext], str]
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 Verbosity = Literal[-1, 0, 1]
 
+CI_VARIABLES = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_SHA")
+"""Environment variables by which a CI job says what it works on."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReportContext:
@@ -30,6 +33,6 @@ class ReportContext:
     """Absolute path of the repository's root, which paths in SARIF are relative to; empty when the
     root is not known: the working directory then counts as the root."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables by which a CI job says what it works on, such as GITHUB_SHA."""
+    """Values of CI_VARIABLES; empty or missing outside of such a job."""
     category: str = "meshlint"
     """Names this run's SARIF among several of one commit."""

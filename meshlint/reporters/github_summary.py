@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from meshlint.findings import SEVERITIES
+from meshlint.reporters.context import CI_VARIABLES
 from meshlint.reporters.places import place_of, quoted, repository_path
 from meshlint.reporters.ranking import ranked
 from meshlint.reporters.summary import ROLES, by_reason, state_of, with_state, worst_first
@@ -164,8 +165,7 @@ def _where(location: Location, base: str, context: ReportContext) -> str:
 
 def _source_url(context: ReportContext) -> str:
     """Where GitHub shows the files of the commit, or nothing outside of GitHub Actions."""
-    names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_SHA")
-    server, repository, commit = (context.environment.get(name, "") for name in names)
+    server, repository, commit = (context.environment.get(name, "") for name in CI_VARIABLES)
     if not (server and repository and commit):
         return ""
     return f"{quote(server, safe=':/')}/{quote(repository)}/blob/{quote(commit)}"
