@@ -321,6 +321,8 @@ class _Editor:
         if self.text[span.start : span.start + 1] in ("&", "!"):
             raise Refused("the value has an anchor or a tag")
         old = self._value(path)
+        if self.text.startswith("|", span.start) and isinstance(value, str) and _is_literal(value):
+            return self._replace_literal(span, value)
         if self._in_flow(path) or not isinstance(value, dict | list) or not value:
             return self._replace_inline(path, span, old, value)
         if isinstance(path[-1], int):
@@ -351,6 +353,25 @@ class _Editor:
         if self.text[start : span.start].strip():
             raise Refused("a comment stands between the key and its value")
         return Edit(Span(start, span.end), f" {written}")
+
+    def _replace_literal(self, span: Span, value: str) -> Edit:
+        """Another text for a literal block, as far in as the old one."""
+        header_end = self._line_end(span.start)
+        header = self.text[span.start : header_end]
+        first = re.compile(r"[ \t]*\r?\n( +)\S").match(self.text, header_end)
+        if first is None or not re.fullmatch(r"\|-?[ \t]*(?:#.*)?", header):
+            raise Refused("the text is written in an unusual way")
+        keeps = value.endswith("\n")
+        if keeps and header.startswith("|-"):
+            header = "|" + header[2:]
+        elif not keeps and not header.startswith("|-"):
+            header = "|-" + header[1:]
+        lines = [
+            " " * len(first[1]) + line if line else ""
+            for line in value.removesuffix("\n").split("\n")
+        ]
+        end = span.start + len(self.text[span.start : span.end].rstrip())
+        return Edit(Span(span.start, end), self.newline.join([header, *lines]))
 
     def _replace_by_block(self, path: Path, span: Span, old: Any, value: Any) -> Edit:
         if isinstance(old, dict | list) and old and not self._is_flow(path):
@@ -495,7 +516,14 @@ class _Editor:
             return self._insert_flow(path, self._flow(value, path))
         at = self._after_value((*path, len(listed) - 1))
         column = self._column(self._dash((*path, 0)))
-        lines = block_lines([value], indented=_indents(self.text))
+        # A flat item goes on one line where the last one does.
+        flat = isinstance(value, dict) and not any(
+            isinstance(v, dict | list) for v in value.values()
+        )
+        if flat and self._is_flow((*path, len(listed) - 1)):
+            lines = [f"- {flow_text(value)}"]
+        else:
+            lines = block_lines([value], indented=_indents(self.text))
         return Edit(Span(at, at), self.newline + self._indented(lines, column))
 
     def _dash(self, path: Path) -> int:

@@ -511,3 +511,22 @@ def test_a_new_key_may_go_in_front_of_a_sibling() -> None:
     assert edited(item, Set(("a", 0, "c"), 2, before="d")) == "a:\n- b: 1\n  c: 2\n  d: 2\n"
     assert edited(item, Set(("a", 0, "c"), 2, before="b")) == "a:\n- b: 1\n  d: 2\n  c: 2\n"
     assert edited("a: {b: 1}\n", Set(("a", "c"), 2, before="b")) == "a: {b: 1, c: 2}\n"
+
+
+def test_a_literal_block_stays_one() -> None:
+    text = "a:\n  config: |  # read by the agent\n    # How long.\n    x: 1\n    y: 2\n\n  b: 1\n"
+    assert edited(text, Set(("a", "config"), "# How long.\nx: 1\nz: 3\n")) == text.replace(
+        "y: 2", "z: 3"
+    )
+    assert edited("a: |-\n  x: 1\nb: 2\n", Set(("a",), "x: 1\ny: 2\n")) == (
+        "a: |\n  x: 1\n  y: 2\nb: 2\n"
+    )
+    assert edited("a: |\n  x: 1", Set(("a",), "y")) == "a: |-\n  y"
+
+
+def test_flat_items_go_on_one_line_beside_others_that_do() -> None:
+    text = "ports:\n- {port: 80}   # web\nrest: 1\n"
+    expected = text.replace("web\n", "web\n- {protocol: TCP, port: 15008}\n")
+    assert edited(text, Append(("ports",), {"protocol": "TCP", "port": 15008})) == expected
+    nested = "- to:\n  - port: 1\n"
+    assert nested in edited(text, Append(("ports",), {"to": [{"port": 1}]}))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from meshlint.checks.hits import at, listed, there
-from meshlint.findings import Hit, Path, Related
+from meshlint.findings import Change, Hit, Path, Related
 from meshlint.mesh.ambient import (
     GATEWAY,
     INGRESS_USE_WAYPOINT,
@@ -36,6 +36,7 @@ from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, items, mapping, mappings, text
 from meshlint.model.workloads import Container, Workload
+from meshlint.operations import Append
 
 Subject = Resource | Workload
 
@@ -443,8 +444,18 @@ def networkpolicy_blocks_tunnel(
                 {"workload": str(workload.resource.ref), "port": TUNNEL_PORT},
                 _here(workload.resource, "is in ambient mode"),
                 on_key=True,
+                fix=tuple(_with_tunnel(subject)),
             )
             return
+
+
+def _with_tunnel(policy: Resource) -> Iterator[Change]:
+    """The port of the tunnel in every rule that lets pods in."""
+    for number, rule in mappings(policy.spec, "ingress"):
+        peers = items(rule, "from")
+        if not peers or any(get(peer, "ipBlock") is None for peer in peers):
+            path = (*policy.path, "spec", "ingress", number, "ports")
+            yield Append(path, {"protocol": "TCP", "port": TUNNEL_PORT})
 
 
 def _ambient_selected(policy: Resource, world: World) -> Sequence[Workload]:
@@ -484,8 +495,14 @@ def networkpolicy_blocks_probes(
                         ),
                     ),
                     on_key=True,
+                    fix=(Append((*subject.path, "spec", "ingress"), _from_kubelet(address)),),
                 )
                 return
+
+
+def _from_kubelet(address: str) -> dict[str, Any]:
+    size = 128 if ":" in address else 32
+    return {"from": [{"ipBlock": {"cidr": f"{address}/{size}"}}]}
 
 
 def _probes(workload: Workload) -> Iterator[tuple[Container, str, int, str]]:

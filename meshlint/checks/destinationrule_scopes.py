@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from meshlint.checks.fixing import set_at
 from meshlint.checks.hits import at
-from meshlint.checks.mending import put
 from meshlint.findings import Hit, Related
 from meshlint.mesh.checkable import workloads_known
 from meshlint.mesh.mesh_config import mesh_configs
@@ -206,7 +206,7 @@ def outlier_detection_missing(
         return
     for policy in policies:
         if policy.of_port and not policy.sets("outlierDetection"):
-            fix_port = put(policy.place.below("outlierDetection"), _EJECTION)
+            fix_port = set_at(policy.place.below("outlierDetection"), _EJECTION)
             args = {"host": host, "scope": policy.scope}
             yield at(policy.place, args, message="port", fix=fix_port)
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from math import isqrt
 from typing import Any
 
+from meshlint.checks.fixing import set_at
 from meshlint.checks.hits import at
-from meshlint.checks.mending import put
 from meshlint.findings import Hit
 from meshlint.mesh.mesh_config import MeshConfig
 from meshlint.mesh.provenance import Place
@@ -286,7 +286,7 @@ def failover_without_outlier_detection(
                 "host": text(subject.spec, "host"),
                 "scope": policy.scope,
             }
-            fix = put(policy.place.below("outlierDetection"), _EJECTION)
+            fix = set_at(policy.place.below("outlierDetection"), _EJECTION)
             yield at(setting[0].below(field), args, on_key=True, fix=fix)
 
 

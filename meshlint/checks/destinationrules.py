@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from meshlint.checks.fixing import set_at
 from meshlint.checks.hits import at
-from meshlint.checks.mending import put
 from meshlint.findings import Hit
 from meshlint.mesh.traffic_policies import TrafficPolicy, traffic_policies
 from meshlint.mesh.world import World
@@ -148,7 +148,7 @@ def ejection_unbounded(subject: Resource, world: World, params: Mapping[str, Any
             "scope": policy.scope,
         }
         where = place.below("maxEjectionPercent")
-        yield at(where, args, fix=put(where, params["max"]))
+        yield at(where, args, fix=set_at(where, params["max"]))
 
 
 _POOL_LIMITS = (

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from meshlint.documents import Document
-from meshlint.findings import Change, Path
+from meshlint.documents import Document, parse
+from meshlint.edits import Refused, apply_edits, block_lines, plan
+from meshlint.findings import Change, In, NewDocument, Path
+from meshlint.mesh.autoscaling import API_VERSIONS, CONTAINER_METRICS, DEFAULT_CPU_TARGET, HPA
+from meshlint.mesh.installations.neighbors import BUDGET
+from meshlint.mesh.provenance import Place
 from meshlint.mesh.proxy import RESOURCE_ANNOTATIONS, EffectiveProxy
+from meshlint.mesh.proxy_config import CONFIG_ANNOTATION
 from meshlint.mesh.proxy_resources import Resources, chart_defaults, installed, key
 from meshlint.mesh.world import World
 from meshlint.model.quantity import parse_quantity
 from meshlint.model.selectors import matches_selector
 from meshlint.model.values import get, mapping, string_map, text
 from meshlint.model.workloads import Container, Workload
-from meshlint.operations import Append, Operation, Set
+from meshlint.operations import Append, Operation, OperationError, Remove, Set, applied
+from meshlint.text import SourceFile
 
 
 def own_labels(workload: Workload) -> dict[str, str]:
@@ -51,7 +57,7 @@ def added_constraint(
     )
 
 
-def added_pairs(found: Any, path: Path, wanted: Mapping[str, Any] | None) -> tuple[Change, ...]:
+def added_pairs(found: Any, path: Path, wanted: Mapping[str, Any] | None) -> tuple[Operation, ...]:
     """Pairs that a mapping does not have yet; none at all where one has another value there."""
     present = mapping(found)
     if not wanted or any(present.get(key, value) != value for key, value in wanted.items()):
@@ -108,6 +114,73 @@ def beside(workload: Workload, name: str) -> dict[str, Any]:
     return {"name": name, **({"namespace": namespace} if namespace else {})}
 
 
+def new_autoscaler(
+    world: World, workload: Workload, container: str, replicas: tuple[int, int]
+) -> NewDocument:
+    """A HorizontalPodAutoscaler for a workload that looks at the CPU of one of its containers."""
+    block: dict[str, Any] = {
+        "name": "cpu",
+        "target": {"type": "Utilization", "averageUtilization": DEFAULT_CPU_TARGET},
+    }
+    if world.kubernetes_version.before(CONTAINER_METRICS["stable"]):
+        metric = {"type": "Resource", "resource": block}
+    else:
+        metric = {
+            "type": "ContainerResource",
+            "containerResource": {"container": container, **block},
+        }
+    reference = {
+        "apiVersion": API_VERSIONS[workload.kind],
+        "kind": workload.kind,
+        "name": workload.name,
+    }
+    return NewDocument(
+        {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": beside(workload, free_name(world, HPA, workload, "hpa")),
+            "spec": {
+                "scaleTargetRef": reference,
+                "minReplicas": replicas[0],
+                "maxReplicas": replicas[1],
+                "metrics": [metric],
+            },
+        }
+    )
+
+
+def new_budget(world: World, workload: Workload, template: Workload) -> NewDocument:
+    """A budget that lets one pod go at a time, for the pods that a workload itself selects.
+
+    `template` is the workload that has their template.
+    """
+    return NewDocument(
+        {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": beside(workload, free_name(world, BUDGET, workload, "pdb")),
+            "spec": {
+                "maxUnavailable": 1,
+                "selector": {"matchLabels": own_labels(template)},
+            },
+        }
+    )
+
+
+def set_at(place: Place | None, value: Any, *steps: str, before: str = "") -> tuple[Change, ...]:
+    """Sets a value of an installation; nothing where no edit reaches it."""
+    if place is None or place.embedded:
+        return ()
+    return (In(place.document, (Set((*place.path, *steps), value, before),)),)
+
+
+def remove_at(place: Place | None) -> tuple[Change, ...]:
+    """Takes a setting of an installation away; nothing where no edit reaches it."""
+    if place is None or place.embedded:
+        return ()
+    return (In(place.document, (Remove(place.path),)),)
+
+
 def proxy_annotations(
     world: World, workload: Workload, wanted: Mapping[str, str] | None = None
 ) -> tuple[Operation, ...]:
@@ -154,3 +227,54 @@ def _mesh_defaults(proxy: EffectiveProxy) -> Resources:
     if proxy.plane is None or proxy.plane.proxy_resources is None:
         return chart_defaults(proxy.version)
     return installed(proxy.plane.proxy_resources)
+
+
+def within_text(
+    document: Document, path: Path, operations: Sequence[Operation]
+) -> tuple[Operation, ...]:
+    """Operations on the YAML that the text at a path holds; a text that holds nothing then goes.
+
+    The rest of the text stays as it is, its comments too.
+    """
+    written = get(document.value, *path)
+    if not isinstance(written, str):
+        return ()
+    inner = parse(SourceFile("", written))
+    if inner.problems or len(inner.documents) != 1:
+        return ()
+    try:
+        edits = plan(inner.documents[0], operations)
+        left = applied(inner.documents[0].value, operations)
+    except (Refused, OperationError):
+        return ()
+    if not left:
+        return (Remove(path),)
+    return (Set(path, apply_edits(written, edits)),)
+
+
+def set_config(place: Place, steps: Path, value: Any) -> tuple[Change, ...]:
+    """Sets a field of ProxyConfig, which stands at a place or within the text of an annotation."""
+    if place.path[-1:] == (CONFIG_ANNOTATION,):
+        found = within_text(place.document, place.path, (Set(steps, value),))
+        return (In(place.document, found),) if found else ()
+    return set_at(place, value)
+
+
+def remove_config(place: Place, *fields: Path) -> tuple[Change, ...]:
+    """Takes fields of ProxyConfig away, which stand at a place or within an annotation."""
+    if place.path[-1:] == (CONFIG_ANNOTATION,):
+        operations = [Remove(field) for field in fields]
+        found = within_text(place.document, place.path, operations)
+        return (In(place.document, found),) if found else ()
+    return remove_at(place)
+
+
+def annotated_config(workload: Workload, steps: Path, value: Any) -> tuple[Operation, ...]:
+    """Sets a field of ProxyConfig in the annotation of a pod template, which may be missing."""
+    path = (*workload.annotations_path, CONFIG_ANNOTATION)
+    document = workload.resource.document
+    if get(document.value, *path) is not None:
+        return within_text(document, path, (Set(steps, value),))
+    for step in reversed(steps):
+        value = {step: value}
+    return (Set(path, "\n".join(block_lines(value)) + "\n"),)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from meshlint.checks.fixing import set_at
 from meshlint.checks.hits import at
-from meshlint.checks.mending import added, put
+from meshlint.checks.mending import added
 from meshlint.findings import Change, Hit, Related
 from meshlint.mesh import exposure
 from meshlint.mesh.mesh_config import MeshConfig
@@ -119,9 +120,9 @@ def egress_unrestricted(
         return
     place = found.place if found is not None else None
     if place is not None:
-        yield at(place, {"mode": mode}, fix=put(place, "REGISTRY_ONLY"))
+        yield at(place, {"mode": mode}, fix=set_at(place, "REGISTRY_ONLY"))
     else:
-        fix = put(subject.config.site("outboundTrafficPolicy", "mode"), "REGISTRY_ONLY")
+        fix = set_at(subject.config.site("outboundTrafficPolicy", "mode"), "REGISTRY_ONLY")
         yield Hit(subject.path, {"mode": "ALLOW_ANY (the default)"}, on_key=True, fix=fix)
 
 

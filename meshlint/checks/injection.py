@@ -389,21 +389,20 @@ def image_auto(subject: Workload, world: World, params: Mapping[str, Any]) -> It
                 (*container.path, "image"),
                 {"reason": injection.reason},
                 there(injection.place, "decides that nothing is injected"),
-                fix=()
-                if _is_out(subject, world)
-                else (Set((*subject.labels_path, INJECT), "true"),),
+                fix=_called(subject, world),
             )
 
 
-def _is_out(workload: Workload, world: World) -> bool:
-    """Whether a label would change nothing, or not what its author wants."""
-    if INJECT in workload.labels or INJECT in workload.annotations:
-        return True
+def _called(workload: Workload, world: World) -> tuple[Change, ...]:
+    """The label that has a webhook called; nothing where something else keeps it away."""
     namespace = world.index.namespace(workload.namespace)
     if REVISION in workload.labels or (namespace is not None and not says_nothing(namespace)):
-        return True
-    on_node = workload.pod_spec.get("hostNetwork") is True
-    return on_node or workload.namespace in IGNORED_NAMESPACES
+        return ()
+    if INJECT in workload.labels or INJECT in workload.annotations:
+        return ()
+    if workload.pod_spec.get("hostNetwork") is True or workload.namespace in IGNORED_NAMESPACES:
+        return ()
+    return (Set((*workload.labels_path, INJECT), "true"),)
 
 
 # ----------------------------------------------------------------------------------- namespaces

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from meshlint.checks.fixing import (
+    added_pairs,
+    exceeds,
+    new_autoscaler,
+    new_budget,
+    pairs,
+    remove_at,
+    set_at,
+    spread_constraint,
+)
 from meshlint.checks.hits import at, there
-from meshlint.findings import Hit, Related
+from meshlint.findings import Change, Hit, In, Related
+from meshlint.mesh.autoscaling import API_VERSIONS
+from meshlint.mesh.installations.editing import editable, place_for, writable
 from meshlint.mesh.installations.neighbors import protected_by, scaled_by
-from meshlint.mesh.installations.records import ControlPlane, GatewayProxy, NodeAgent
+from meshlint.mesh.installations.records import Budget, ControlPlane, GatewayProxy, NodeAgent
 from meshlint.mesh.pod_resources import set_by_namespace
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.proxy_resources import Part
@@ -17,6 +29,8 @@ from meshlint.mesh.scheduling import node_pinned, preferred_pin, spread
 from meshlint.mesh.world import World
 from meshlint.model.counts import pod_count
 from meshlint.model.quantity import parse_quantity
+from meshlint.model.workloads import PROXY_CONTAINER, Workload
+from meshlint.operations import Append, Remove, Rename, Set
 
 Record = ControlPlane | GatewayProxy | NodeAgent
 Scaled = ControlPlane | GatewayProxy
@@ -55,10 +69,11 @@ def _decided(
     related: tuple[Related, ...] = (),
     *,
     message: str = "default",
+    fix: tuple[Change, ...] = (),
 ) -> Hit:
     place = deciding_place(subject, value)
     said = {"origin": _origin(value), **args}
-    return at(place, said, related, message=message, on_key=value.place is None)
+    return at(place, said, related, message=message, on_key=value.place is None, fix=fix)
 
 
 def _origin(value: Sourced[Any]) -> str:
@@ -129,7 +144,45 @@ def autoscaling_disabled(subject: Scaled, world: World, params: Mapping[str, Any
     if place is not None and "scaleTargetRef" in place.path:
         message = "target"
     args = {"name": record_name(subject), "key": key}
-    yield _decided(subject, enabled, args, message=message)
+    fix = _autoscaled(subject, enabled, key, world)
+    yield _decided(subject, enabled, args, message=message, fix=fix)
+
+
+def _autoscaled(
+    subject: Scaled, enabled: Sourced[bool], key: str, world: World
+) -> tuple[Change, ...]:
+    """Switches the autoscaler on, or makes one for objects that are rendered already."""
+    if key in ("autoscaleMin", "autoscaleMax"):
+        return set_at(writable(enabled), {"autoscaleMin": 2, "autoscaleMax": 5}[key])
+    if subject.form == "rendered":
+        workload = _workload(subject, world)
+        if workload is None or workload.kind not in API_VERSIONS:
+            return ()
+        container = "discovery" if isinstance(subject, ControlPlane) else PROXY_CONTAINER
+        low = max(2, workload.replicas or 0)
+        scaler = new_autoscaler(world, workload, container, (low, max(5, 2 * low)))
+        changes = _given_resources(subject, "requests", _without_request(subject))
+        if workload.resource.spec.get("replicas") is not None:
+            changes = (*changes, Remove((*workload.resource.path, "spec", "replicas")))
+        return (*changes, scaler)
+    if enabled.place is not None:
+        return set_at(enabled.place, True) if enabled.place.path[-1] in _SWITCHES else ()
+    return set_at(place_for(subject, "autoscaling"), True)
+
+
+def _without_request(subject: Scaled) -> list[str]:
+    """CPU, where an autoscaler would have no request to divide by."""
+    found = subject.resources
+    return ["cpu"] if found and not {*found.requests, *found.limits} & {"cpu"} else []
+
+
+# Names of the switch in values of istiod and of gateways.
+_SWITCHES = ("autoscaleEnabled", "enabled")
+
+
+def _workload(subject: Scaled, world: World) -> Workload | None:
+    resource = subject.workload if isinstance(subject, ControlPlane) else subject.resource
+    return world.index.workload_of(resource) if resource is not None else None
 
 
 def min_replicas_low(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -145,7 +198,27 @@ def min_replicas_low(subject: Scaled, world: World, params: Mapping[str, Any]) -
             "name": record_name(subject),
             "loss": _LOSS[isinstance(subject, ControlPlane) and subject.gateways_only],
         }
-        yield _decided(subject, minimum, args, message="default" if enabled.value else "fixed")
+        message = "default" if enabled.value else "fixed"
+        fix = _at_least(subject, params["min"])
+        yield _decided(subject, minimum, args, message=message, fix=fix)
+
+
+def _at_least(subject: Scaled, pods: int) -> tuple[Change, ...]:
+    """Raises the minimum of the autoscaler, or the fixed number without one."""
+    minimum, maximum, enabled = subject.minimum, subject.maximum, subject.autoscaling.enabled
+    if minimum is None or enabled is None:
+        return ()
+    if not enabled.value:
+        return set_at(minimum.place or place_for(subject, "replicas"), pods, before="selector")
+    if maximum is None or (maximum.value or 0) < pods:
+        return ()
+    place = minimum.place
+    if place is None and subject.form == "rendered":
+        place = minimum.site
+    before = {"minReplicas": "maxReplicas", "autoscaleMin": "autoscaleMax"}
+    place = place or place_for(subject, "minimum")
+    key = str(place.path[-1]) if place is not None else ""
+    return set_at(place, pods, before=before.get(key, ""))
 
 
 # What is lost with the last istiod, by whether it serves gateways only.
@@ -191,10 +264,26 @@ def cpu_target_high(subject: Scaled, world: World, params: Mapping[str, Any]) ->
     args = {"max": params["max"], "name": record_name(subject)}
     if target.value is not None:
         if target.value > params["max"]:
-            yield _decided(subject, target, {**args, "target": target.value})
+            fix = set_at(target.place or place_for(subject, "cpu-target"), params["max"])
+            yield _decided(subject, target, {**args, "target": target.value}, fix=fix)
     elif isinstance(subject, ControlPlane):
         place = target.anchor or scaling.enabled.anchor or subject.home
-        yield at(place, args, message="missing", on_key=True)
+        fix = _cpu_metric(subject, target, params["max"])
+        yield at(place, args, message="missing", on_key=True, fix=fix)
+
+
+def _cpu_metric(
+    subject: ControlPlane, target: Sourced[int | None], percent: int
+) -> tuple[Change, ...]:
+    """A CPU target beside the metrics there are, else the one of the chart."""
+    listed = subject.spec.given("components", "pilot", "k8s", "hpaSpec", "metrics")
+    home = listed.place if listed is not None else target.site
+    if home is None or home.path[-1] != "metrics":
+        return set_at(place_for(subject, "cpu-target"), percent)
+    if editable(home) is None:
+        return ()
+    block = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": percent}}
+    return (In(home.document, (Append(home.path, {"type": "Resource", "resource": block}),)),)
 
 
 def memory_target_missing(
@@ -229,7 +318,21 @@ def replica_count_ignored(
     args = {"count": count.value, "name": record_name(subject)}
     minimum = subject.autoscaling.minimum
     related = there(minimum.place, "the autoscaler's minimum") if minimum else ()
-    yield at(count.place, args, related, message="default" if written else "ignored")
+    message = "default" if written else "ignored"
+    fix = _count_as_minimum(subject, count.place, count.value)
+    yield at(count.place, args, related, message=message, fix=fix)
+
+
+def _count_as_minimum(subject: Scaled, place: Place, count: int) -> tuple[Change, ...]:
+    """Takes a number of replicas away; the minimum of the autoscaler rises to it."""
+    minimum, maximum = subject.autoscaling.minimum, subject.autoscaling.maximum
+    gone = remove_at(place)
+    if minimum is None or (minimum.value or 1) >= count:
+        return gone
+    if maximum is None or (maximum.value or 0) < count:
+        return ()
+    raised = _at_least(subject, count)
+    return (*gone, *raised) if gone and raised else ()
 
 
 # ----------------------------------------------------------------------------------- resources
@@ -268,7 +371,41 @@ def _missing(
             "lost": " or ".join(_NAMES.get(n, n) for n in lost),
             "name": record_name(subject),
         }
-        yield at(place, args, on_key=True)
+        yield at(place, args, on_key=True, fix=_given_resources(subject, section, lost))
+
+
+_DEFAULTS: Mapping[tuple[bool, Part], Mapping[str, str]] = {
+    (True, "requests"): {"cpu": "500m", "memory": "2Gi"},
+    (False, "requests"): {"cpu": "100m", "memory": "128Mi"},
+    (False, "limits"): {"cpu": "2", "memory": "1Gi"},
+}
+"""What the charts give istiod (true) and gateways."""
+_OF_AGENTS: Mapping[str, Mapping[str, str]] = {
+    "ztunnel": {"cpu": "200m", "memory": "512Mi"},
+    "istio-cni": {"cpu": "100m", "memory": "100Mi"},
+}
+
+
+def _given_resources(subject: Record, section: Part, lost: Sequence[str]) -> tuple[Change, ...]:
+    """The values of the charts, as far as what is set beside them allows."""
+    if subject.resources is None:
+        return ()
+    defaults = _DEFAULTS.get((isinstance(subject, ControlPlane), section), {})
+    if isinstance(subject, NodeAgent):
+        defaults = _OF_AGENTS[subject.agent] if section == "requests" else {}
+    place = place_for(subject, "resources")
+    removed = _removed_block(subject)
+    changes: list[Change] = []
+    for name in lost:
+        value: Any = defaults.get(name)
+        if section == "limits" and name in subject.resources.requests:
+            request = subject.resources.requests[name].value
+            value = request if exceeds(request, value) else value
+        if value is not None:
+            changes += set_at(removed or place, value, section, name)
+    if removed is not None and section == "requests":
+        return set_at(removed, {section: dict(defaults)})
+    return tuple(changes) if len(changes) == len(lost) else ()
 
 
 _NAMES = {"cpu": "CPU"}
@@ -326,10 +463,33 @@ def budget_missing(subject: Scaled, world: World, params: Mapping[str, Any]) -> 
     args = {"name": record_name(subject), "pods": minimum.value, "version": str(subject.version)}
     related = there(minimum.place, f"at least {minimum.value} pods")
     message = "disabled" if off else "unseen" if unseen else "default"
+    fix = _budgeted(subject, place if off else None, minimum.value or 0, world)
     if unseen and minimum.place is not None:
-        yield at(minimum.place, args, message=message)
+        yield at(minimum.place, args, message=message, fix=fix)
     else:
-        yield _decided(subject, budget, args, related, message=message)
+        yield _decided(subject, budget, args, related, message=message, fix=fix)
+
+
+def _budgeted(subject: Scaled, switch: Place | None, pods: int, world: World) -> tuple[Change, ...]:
+    """A budget in the way that the form has for it; `switch` is what says that there be none."""
+    if switch is not None:
+        return remove_at(switch)
+    if subject.form == "rendered":
+        workload = _workload(subject, world)
+        return (new_budget(world, workload, workload),) if workload is not None else ()
+    if subject.form == "istiooperator":
+        return set_at(_seen_minimum(subject), pods)
+    if isinstance(subject, GatewayProxy):
+        return set_at(place_for(subject, "max-unavailable"), 1)
+    return ()
+
+
+def _seen_minimum(subject: Scaled) -> Place | None:
+    """Where an IstioOperator sets the minimum that the chart sees."""
+    if isinstance(subject, ControlPlane):
+        return place_for(subject, "minimum")
+    place = place_for(subject, "minimum")
+    return place if place is not None and place.path[-1] == "autoscaleMin" else None
 
 
 def budget_blocks_drain(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -352,7 +512,21 @@ def budget_blocks_drain(subject: Scaled, world: World, params: Mapping[str, Any]
     }
     decided = field if field.place is not None or by_most else minimum
     related = there(minimum.place, f"as few as {args['pods']}") if decided is field else ()
-    yield _decided(subject, decided, {"origin": _origin(field), **args}, related)
+    fix = _one_at_a_time(subject, field, by_most=by_most, given=budget.value)
+    yield _decided(subject, decided, {"origin": _origin(field), **args}, related, fix=fix)
+
+
+def _one_at_a_time(
+    subject: Scaled, field: Sourced[Any], *, by_most: bool, given: Budget
+) -> tuple[Change, ...]:
+    """Lets the budget give one pod free, by the budget if the input sets it, else by more pods."""
+    place = editable(field.place)
+    if field.place is None:
+        return _at_least(subject, 2)
+    if place is None or by_most or given.max_unavailable.place is not None:
+        return set_at(place, 1) if by_most else ()
+    path = (*place.path[:-1], "maxUnavailable")
+    return (In(place.document, (Rename(place.path, "maxUnavailable"), Set(path, 1))),)
 
 
 def _all_kept(count: int, least: Any, most: Any) -> bool:
@@ -380,7 +554,41 @@ def not_spread(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iter
     place = given or pod_field_place(subject, "topologySpreadConstraints")
     args = {"name": record_name(subject), "pods": maximum.value}
     related = there(maximum.place, f"up to {maximum.value} pods")
-    yield at(place, args, related, message="other" if given else "default", on_key=True)
+    message = "other" if given else "default"
+    yield at(place, args, related, message=message, on_key=True, fix=_spread_out(subject))
+
+
+def _spread_out(subject: Scaled) -> tuple[Change, ...]:
+    """A constraint over nodes, or the same as anti-affinity where the form has no constraints."""
+    assert subject.scheduling is not None
+    labels = _short_labels(subject.scheduling.pod_labels)
+    constraints = editable(subject.scheduling.topology_spread.place) or place_for(
+        subject, "topologySpreadConstraints"
+    )
+    if not labels:
+        return ()
+    if constraints is not None:
+        return (In(constraints.document, (Append(constraints.path, spread_constraint(labels)),)),)
+    affinity = place_for(subject, "affinity")
+    if affinity is None:
+        return ()
+    preferred = ("podAntiAffinity", "preferredDuringSchedulingIgnoredDuringExecution")
+    term = {
+        "weight": 100,
+        "podAffinityTerm": {
+            "topologyKey": "kubernetes.io/hostname",
+            "labelSelector": {"matchLabels": labels},
+        },
+    }
+    return (In(affinity.document, (Append((*affinity.path, *preferred), term),)),)
+
+
+def _short_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels that tell the pods of a part of Istio from others, without those of a release."""
+    chosen = {key: labels[key] for key in ("app", "istio") if key in labels}
+    if chosen.get("app") == "istiod":
+        return {"app": "istiod"}
+    return chosen or dict(labels)
 
 
 def _dropped(subject: Scaled) -> Place | None:
@@ -403,5 +611,12 @@ def node_affinity_missing(
     given = scheduling.node_selector.place or scheduling.affinity.place
     place = given or pod_field_place(subject, "nodeSelector")
     preferred = preferred_pin(scheduling.pod_spec(), keys) is not None
-    args = {"name": record_name(subject)}
-    yield at(place, args, message="preferred" if preferred else "default", on_key=True)
+    wanted = params["node_selector"] or {}
+    args = {"name": record_name(subject), "added": pairs(wanted)}
+    message = "preferred" if preferred else "default"
+    home = place_for(subject, "nodeSelector")
+    fix: tuple[Change, ...] = ()
+    if home is not None:
+        added = added_pairs(scheduling.node_selector.value, home.path, wanted)
+        fix = (In(home.document, added),) if added else ()
+    yield at(place, args, message=message, on_key=True, fix=fix)

@@ -1,4 +1,4 @@
-"""Fixes at places of the mesh layer, renamed keys, and objects that are added to a file."""
+"""Parts of fixes: renamed keys, DestinationRules without TLS, and objects that are added."""
 
 from __future__ import annotations
 
@@ -9,31 +9,10 @@ from meshlint.documents import Document
 from meshlint.findings import Change, In, NewDocument, Path
 from meshlint.mesh.annotations import edit_distance
 from meshlint.mesh.client_mtls import uses_auto_mtls
-from meshlint.mesh.provenance import Place
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, mapping
-from meshlint.operations import Operation, Remove, Rename, Set
-
-
-def put(place: Place | None, value: Any) -> tuple[Change, ...]:
-    """Sets a value at a place; nothing where that is not known, or inside of a text."""
-    return change(place, Set(place.path, value)) if place is not None else ()
-
-
-def taken(place: Place | None) -> tuple[Change, ...]:
-    """Takes away what stands at a place; nothing where that is not known, or inside of a text."""
-    return change(place, Remove(place.path)) if place is not None else ()
-
-
-def change(place: Place, *operations: Operation) -> tuple[Change, ...]:
-    """Operations on the document of a place; nothing where the place is inside of a text.
-
-    Neither is the document as a whole a place for one.
-    """
-    if place.embedded or not place.path:
-        return ()
-    return (In(place.document, operations),)
+from meshlint.operations import Remove, Rename
 
 
 def renamed(document: Document, path: Path, name: str) -> tuple[Change, ...]:

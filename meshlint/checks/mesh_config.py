@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from meshlint.checks.fixing import remove_at
 from meshlint.checks.hits import at
-from meshlint.checks.mending import taken
 from meshlint.checks.telemetry_settings import percentage
 from meshlint.documents import parse
 from meshlint.findings import Hit
@@ -225,7 +225,7 @@ def normalization_disabled(
     """Paths that are judged as they were sent."""
     value, place = _given(subject, "pathNormalization", "normalization")
     if place is not None and value == "NONE":
-        yield at(place, {}, fix=taken(place))
+        yield at(place, {}, fix=remove_at(place))
 
 
 def proxy_privileged(
@@ -234,4 +234,4 @@ def proxy_privileged(
     """Sidecars that may do whatever the node can."""
     found = subject.values.given("global", "proxy", "privileged")
     if found is not None and found.place is not None and found.value is True:
-        yield at(found.place, {}, fix=taken(found.place))
+        yield at(found.place, {}, fix=remove_at(found.place))

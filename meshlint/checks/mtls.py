@@ -7,8 +7,9 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_network
 from typing import Any
 
+from meshlint.checks.fixing import remove_at
 from meshlint.checks.hits import at, listed, there
-from meshlint.checks.mending import added, taken, without_tls
+from meshlint.checks.mending import added, without_tls
 from meshlint.findings import Change, Hit, Related
 from meshlint.mesh import interception, mtls
 from meshlint.mesh.injection import scalar_text
@@ -89,7 +90,7 @@ def auto_mtls_disabled(
     """A mesh whose clients send plain text unless a DestinationRule says otherwise."""
     found = subject.config.get("enableAutoMtls")
     if found is not None and found.value is False and found.place is not None:
-        yield at(found.place, {}, fix=taken(found.place))
+        yield at(found.place, {}, fix=remove_at(found.place))
 
 
 # --------------------------------------------------------------------------------------- clients

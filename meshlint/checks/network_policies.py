@@ -8,12 +8,13 @@ from typing import Any
 from meshlint.checks.hits import listed
 from meshlint.findings import Hit, Related
 from meshlint.mesh.budgets import narrows
-from meshlint.mesh.network_policies import Policy, directions, peer_selectors
+from meshlint.mesh.network_policies import XDS_PORT, Policy, directions, peer_selectors
 from meshlint.mesh.roles import is_gateway_proxy
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import mapping, mappings, text
 from meshlint.model.workloads import Workload
+from meshlint.operations import Append
 
 
 def missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -90,5 +91,15 @@ def blocks_control_plane(
         )
         path = (*subject.path, "spec", "egress")
         message = "default" if "Egress" in policy.ruled else "nothing"
-        yield Hit(path, args, related, message=message, on_key=True)
+        fix = (Append(path, _to_istiod(world)),)
+        yield Hit(path, args, related, message=message, on_key=True, fix=fix)
         return
+
+
+def _to_istiod(world: World) -> dict[str, Any]:
+    """A rule that lets pods send to the namespaces of istiod, on its port for proxies."""
+    spaces = [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+        for namespace in world.network_policies.planes
+    ]
+    return {"to": spaces, "ports": [{"protocol": "TCP", "port": XDS_PORT}]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from meshlint.checks.fixing import remove_at, set_at
 from meshlint.checks.hits import at
 from meshlint.checks.installations import record_name
 from meshlint.findings import Hit
@@ -31,13 +32,19 @@ def update_disruptive(subject: NodeAgent, world: World, params: Mapping[str, Any
     place = strategy.anchor or subject.home
     kind = text(strategy.value, "type") or "RollingUpdate"
     rolling = mapping(strategy.value, "rollingUpdate")
+    steps = place.below("rollingUpdate")
+    surge = (
+        *set_at(steps.below("maxSurge"), 1, before="template"),
+        *set_at(steps.below("maxUnavailable"), 0),
+    )
     if kind == "OnDelete":
-        yield at(place.below("type"), {}, message="on-delete")
+        typed = place.below("type")
+        yield at(typed, {}, message="on-delete", fix=(*set_at(typed, "RollingUpdate"), *surge))
     elif not _is_zero(rolling.get("maxUnavailable", 1)):
         lost = rolling.get("maxUnavailable", 1)
-        yield at(place.below("rollingUpdate", "maxUnavailable"), {"lost": lost})
+        yield at(steps.below("maxUnavailable"), {"lost": lost}, fix=surge)
     elif _is_zero(rolling.get("maxSurge", 0)):
-        yield at(place.below("rollingUpdate", "maxSurge"), {}, message="no-surge")
+        yield at(steps.below("maxSurge"), {}, message="no-surge", fix=surge)
 
 
 def _is_zero(value: Any) -> bool:
@@ -55,7 +62,9 @@ def grace_period_short(
     seconds = 30 if period.value is None else integer(period.value)  # default of a pod
     if seconds is not None and seconds < params["min"]:
         args = {"seconds": seconds, "min": params["min"], "name": record_name(subject)}
-        yield at(period.anchor or subject.home, args, on_key=period.place is None)
+        place = period.anchor or subject.home
+        fix = set_at(period.anchor, params["min"], before="containers")
+        yield at(place, args, on_key=period.place is None, fix=fix)
 
 
 def repair_disabled(subject: NodeAgent, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -64,14 +73,16 @@ def repair_disabled(subject: NodeAgent, world: World, params: Mapping[str, Any])
         return
     enabled = subject.values.get("cni", "repair", "enabled")
     if enabled is not None and enabled.value is False:
-        yield at(enabled.anchor or subject.home, {})
+        place = enabled.place
+        yield at(enabled.anchor or subject.home, {}, fix=remove_at(place))
         return
     actions = [subject.values.get("cni", "repair", action) for action in _REPAIRS]
     given = [found for found in actions if found is not None and found.place is not None]
     if given and all(found is None or not found.value for found in actions):
         place = given[0].place
         assert place is not None
-        yield at(place, {}, message="idle")
+        fix = tuple(change for found in given for change in remove_at(found.place))
+        yield at(place, {}, message="idle", fix=fix)
 
 
 _REPAIRS = ("repairPods", "deletePods", "labelPods")

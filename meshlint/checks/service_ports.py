@@ -21,6 +21,7 @@ from meshlint.model.ports import (
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, text
 from meshlint.model.workloads import Workload
+from meshlint.operations import Set
 
 _PROXY_PORTS = frozenset({15020, 15021, 15090})
 _PROXY_PORT_NAMES = frozenset({"http-envoy-prom"})
@@ -118,7 +119,10 @@ def protocol_unknown(subject: Resource, world: World, params: Mapping[str, Any])
             yield Hit((*port.path, "appProtocol"), args, message="app_protocol")
         elif port.number not in _WELL_KNOWN_PORTS:
             message = "default" if port.name else "unnamed"
-            yield Hit((*port.path, "name"), args, message=message, on_key=not port.name)
+            routed = args["routed"] = world.routed_protocols.of(subject, port.number)
+            spoken = routed if routed in ("http", "grpc") else ""
+            fix = (Set((*port.path, "appProtocol"), spoken),) if spoken else ()
+            yield Hit((*port.path, "name"), args, message=message, on_key=not port.name, fix=fix)
 
 
 def _is_in_mesh(service: Resource, world: World) -> bool:

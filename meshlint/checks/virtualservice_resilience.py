@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from meshlint.checks.fixing import set_at
 from meshlint.checks.hits import at
-from meshlint.checks.mending import put
 from meshlint.findings import Hit, Path, Related
 from meshlint.mesh import routes
 from meshlint.mesh.mesh_config import MeshConfig
@@ -113,7 +113,7 @@ def retry_excessive(
         attempts = integer(found.value)
         if attempts is not None and attempts > most:
             args = {"attempts": attempts, "max": most, "tries": attempts + 1}
-            yield at(found.place, args, message="mesh", fix=put(found.place, most))
+            yield at(found.place, args, message="mesh", fix=set_at(found.place, most))
         return
     for rule, policy, path in _retries(subject):
         attempts = integer(policy, "attempts")

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from meshlint.mesh.gateway_bindings import Claims
     from meshlint.mesh.hosts import Hosts
     from meshlint.mesh.identities import Identities
+    from meshlint.mesh.images import Images
     from meshlint.mesh.ingresses import RouteTable
+    from meshlint.mesh.routed_protocols import RoutedProtocols
     from meshlint.mesh.injection import Injection, Injector
     from meshlint.mesh.istio_api import IstioApi
     from meshlint.mesh.kustomize import Kustomizations
@@ -212,6 +214,13 @@ class World:
         return routes_by_request(self.index)
 
     @cached_property
+    def routed_protocols(self) -> RoutedProtocols:
+        """What routes take the ports of Services for."""
+        from meshlint.mesh.routed_protocols import RoutedProtocols
+
+        return RoutedProtocols(self)
+
+    @cached_property
     def budgets(self) -> Budgets:
         """Which PodDisruptionBudget is for what."""
         from meshlint.mesh.budgets import Budgets
@@ -224,6 +233,13 @@ class World:
         from meshlint.mesh.kustomize import Kustomizations
 
         return Kustomizations(self.index)
+
+    @cached_property
+    def images(self) -> Images:
+        """The images of pods, as far as the manifests decide about them."""
+        from meshlint.mesh.images import Images
+
+        return Images(self.index, self.kustomizations)
 
     @cached_property
     def cluster_domain(self) -> str:
