@@ -165,14 +165,15 @@ def identity_without_mtls(
         yield Hit(path, args, related, message="plain", on_key=path[-1] != "key")
     elif not clients.uses_auto_mtls(world) and (
         sent == "unset"
-        or (not params["permissive_counts"] and not _is_strict(subject, world, labels))
+        or (not params["default_counts"] and not _is_declared(subject, world, labels))
     ):
         yield Hit(path, args, message="unset", on_key=path[-1] != "key")
 
 
-def _is_strict(policy: Resource, world: World, labels: Mapping[str, Any]) -> bool:
+def _is_declared(policy: Resource, world: World, labels: Mapping[str, Any]) -> bool:
+    """Whether a PeerAuthentication says that the workloads of a policy take mTLS."""
     mode = mtls.labels_mode(world.index, world.root_namespace, policy.namespace, labels)
-    return mode is not None and mode.value == "STRICT"
+    return mode is not None and mode.place is not None and mode.value != "DISABLE"
 
 
 def _selected(policy: Resource, world: World, labels: Mapping[str, Any]) -> Sequence[Workload]:
