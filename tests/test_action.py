@@ -468,6 +468,20 @@ def test_scripts_pass_shellcheck() -> None:
     checked(tool("shellcheck"), *SCRIPTS)
 
 
+def test_commands_of_workflows_pass_shellcheck(tmp_path: Path) -> None:
+    commands = [
+        step["run"]
+        for path in WORKFLOWS
+        for job in YAML(typ="safe").load(path)["jobs"].values()
+        for step in job["steps"]
+        if "run" in step
+    ]
+    assert commands
+    script = tmp_path / "commands.sh"
+    script.write_text("\n".join(["#!/usr/bin/env bash", *commands, ""]))
+    checked(tool("shellcheck"), script)
+
+
 def test_action_and_workflows_pass_zizmor() -> None:
     options = ("--offline", "--no-progress", "--strict-collection", "--persona", "pedantic")
     config = ("--config", "tests/zizmor.yml")
@@ -491,3 +505,29 @@ def test_workflows_give_the_action_inputs_that_it_has() -> None:
         assert uses, f"{path.name} does not use the action"
         for step in uses:
             assert step.get("with", {}).keys() <= ACTION["inputs"].keys(), path.name
+
+
+# -------------------------------------------------------------------------------------- pages
+
+PAGES = ROOT / "docs/how-to"
+
+
+@pytest.mark.parametrize(
+    ("example", "page"),
+    [
+        *((path, "argo-flux" if path.stem == "gitops" else "github-actions") for path in WORKFLOWS),
+        (ROOT / "examples/gitlab-ci.yml", "gitlab-ci"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+def test_page_shows_the_example(example: Path, page: str) -> None:
+    assert f"\n{example.read_text()}```\n" in (PAGES / f"{page}.md").read_text()
+
+
+def test_page_lists_inputs_and_outputs() -> None:
+    text = (PAGES / "github-actions.md").read_text()
+    inputs = re.findall(r"^\| `([\w-]+)` \| (?:`(.+?)`)? ?\| ", text, re.MULTILINE)
+    expected = {name: entry["default"] for name, entry in ACTION["inputs"].items()}
+    assert dict(inputs) == expected
+    outputs = text.partition("| output |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([\w-]+)`", outputs)) - {"fail-on"} == ACTION["outputs"].keys()
