@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from meshlint.checks.fixing import beside, free_name, set_first
-from meshlint.findings import Change, Hit, NewDocument, Path, Related
+from meshlint.checks.fixing import new_autoscaler, set_first
+from meshlint.findings import Change, Hit, Path, Related
 from meshlint.mesh.autoscaling import (
     API_VERSIONS,
-    CONTAINER_METRICS,
-    DEFAULT_CPU_TARGET,
     HPA,
     Autoscaler,
     Metric,
@@ -80,39 +78,11 @@ def _new_autoscaler(
 ) -> tuple[Change, ...]:
     """An autoscaler that looks at the CPU of the main container, in place of a fixed number."""
     main = next(iter(template.main_containers), None)
-    target = API_VERSIONS.get(workload.kind)
-    if main is None or target is None or not workload.name:
+    if main is None or workload.kind not in API_VERSIONS or not workload.name:
         return ()
     if container_resources(world.index, template, main).missing("requests", "cpu"):
         return ()  # nothing to divide by
-    block: dict[str, Any] = {
-        "name": "cpu",
-        "target": {"type": "Utilization", "averageUtilization": DEFAULT_CPU_TARGET},
-    }
-    if world.kubernetes_version.before(CONTAINER_METRICS["stable"]):
-        metric = {"type": "Resource", "resource": block}
-    else:
-        metric = {
-            "type": "ContainerResource",
-            "containerResource": {"container": main.name, **block},
-        }
-    scaler = NewDocument(
-        {
-            "apiVersion": "autoscaling/v2",
-            "kind": "HorizontalPodAutoscaler",
-            "metadata": beside(workload, free_name(world, HPA, workload, "hpa")),
-            "spec": {
-                "scaleTargetRef": {
-                    "apiVersion": target,
-                    "kind": workload.kind,
-                    "name": workload.name,
-                },
-                "minReplicas": replicas[0],
-                "maxReplicas": replicas[1],
-                "metrics": [metric],
-            },
-        }
-    )
+    scaler = new_autoscaler(world, workload, main.name, replicas)
     if workload.resource.spec.get("replicas") is None:
         return (scaler,)
     return (Remove((*workload.resource.path, "spec", "replicas")), scaler)
@@ -421,7 +391,9 @@ def _raised(scaler: Autoscaler, minimum: int) -> tuple[Change, ...]:
     """A higher minimum, where the maximum leaves room for it."""
     if scaler.maximum is None or scaler.maximum < minimum:
         return ()
-    return (Set(scaler.minimum_path, minimum, before=str(scaler.maximum_path[-1])),)
+    maximum = str(scaler.maximum_path[-1])
+    behind = maximum if maximum in scaler.resource.spec else "triggers"
+    return (Set(scaler.minimum_path, minimum, before=behind),)
 
 
 def is_infrastructure(subject: Autoscaler, world: World) -> bool:

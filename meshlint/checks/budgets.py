@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from meshlint.checks.fixing import beside, free_name
+from meshlint.checks.fixing import new_budget
 from meshlint.checks.hits import listed
-from meshlint.findings import Change, Hit, NewDocument, Related
+from meshlint.findings import Change, Hit, Related
 from meshlint.mesh.budgets import kinship, narrows, sure_pods
-from meshlint.mesh.installations.neighbors import BUDGET
 from meshlint.mesh.roles import JOB_KINDS
 from meshlint.mesh.world import World
 from meshlint.model.counts import is_zero, percentage, pod_count
@@ -33,22 +32,7 @@ def missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Itera
         subject.resource.path,
         {"workload": str(subject.resource.ref), "replicas": pods.minimum},
         on_key=True,
-        fix=_new_budget(subject, template, world),
-    )
-
-
-def _new_budget(workload: Workload, template: Workload, world: World) -> tuple[Change, ...]:
-    """A budget that lets one pod go at a time, for the pods that the workload itself selects."""
-    selected = mapping(template.resource.spec, "selector", "matchLabels") or template.labels
-    return (
-        NewDocument(
-            {
-                "apiVersion": "policy/v1",
-                "kind": "PodDisruptionBudget",
-                "metadata": beside(workload, free_name(world, BUDGET, workload, "pdb")),
-                "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(selected)}},
-            }
-        ),
+        fix=(new_budget(world, subject, template),),
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from meshlint.checks.fixing import annotated_config, remove_at, remove_config, set_at
 from meshlint.checks.hits import at, there
-from meshlint.findings import Hit, Related
+from meshlint.findings import Change, Hit, Related
 from meshlint.mesh.injection import scalar_text
 from meshlint.mesh.installations.records import GatewayProxy
 from meshlint.mesh.mesh_config import MeshConfig
@@ -78,7 +79,18 @@ def drain_exceeds_grace_period(
         },
         there(drained, f"the proxy drains for {_plain(draining.value)}"),
         on_key=place is home,
+        fix=_longer(subject, grace, int(total) + 5),
     )
+
+
+def _longer(
+    subject: Workload | GatewayProxy, grace: Sourced[int], seconds: int
+) -> tuple[Change, ...]:
+    """Another grace period, where it stands or would stand."""
+    if grace.place is not None or isinstance(subject, Workload):
+        return set_at(grace.place or _home(subject), seconds)
+    site = subject.values.site("terminationGracePeriodSeconds")
+    return set_at(site, seconds) if subject.form == "helm" else ()
 
 
 def exits_before_application(
@@ -101,11 +113,17 @@ def exits_before_application(
                 "alive": _plain(alive),
             },
             there(end.draining.place, f"the proxy drains for {_plain(end.draining.value)}"),
+            annotated_config(subject, ("proxyMetadata", DRAIN_UNTIL_IDLE), "true"),
         )
 
 
-def _at_hook(hook: Hook, args: Mapping[str, object], related: tuple[Related, ...] = ()) -> Hit:
-    return Hit(hook.path, args, related, on_key=True)
+def _at_hook(
+    hook: Hook,
+    args: Mapping[str, object],
+    related: tuple[Related, ...],
+    fix: tuple[Change, ...],
+) -> Hit:
+    return Hit(hook.path, args, related, on_key=True, fix=fix)
 
 
 def drain_duration_ignored(
@@ -132,6 +150,7 @@ def drain_duration_ignored(
             duration.place,
             {"duration": duration.value},
             there(elsewhere, "the variable that wins"),
+            fix=remove_config(duration.place, ("terminationDrainDuration",)),
         )
 
 
@@ -163,9 +182,11 @@ def prestop_exceeds_grace_period(
                     "sleep": _plain(seconds),
                     "grace": grace.value,
                     "default": "" if grace.place is not None else " (the default)",
+                    "needed": int(seconds) + 15,
                 },
                 there(grace.place, f"the grace period is {grace.value}s"),
                 on_key=True,
+                fix=_longer(subject, grace, int(seconds) + 15),
             )
 
 
@@ -191,7 +212,7 @@ def grace_period_zero(
     """Pods that are killed without a moment to end."""
     grace = _grace(subject, world)
     if grace is not None and grace.value == 0 and grace.place is not None:
-        yield at(grace.place, {})
+        yield at(grace.place, {}, fix=remove_at(grace.place))
 
 
 def grace_period_below_route_timeout(
@@ -248,4 +269,7 @@ def prestop_hook_missing(
         return
     container = called[0]
     place = Place(template.resource.document, (*container.path, "lifecycle", "preStop"))
-    yield at(place, {"container": container.name or "unnamed", "caller": caller}, on_key=True)
+    args = {"container": container.name or "unnamed", "caller": caller}
+    served = world.kubernetes_version.at_least("1.30")
+    fix = set_at(place.below("sleep"), {"seconds": 10}) if served else ()
+    yield at(place, args, on_key=True, fix=fix)

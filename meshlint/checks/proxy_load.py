@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
+from meshlint.checks.fixing import (
+    exceeds,
+    proxy_annotations,
+    remove_config,
+    set_at,
+    set_config,
+)
 from meshlint.checks.hits import at, there
-from meshlint.findings import Hit
+from meshlint.findings import Change, Hit, In
 from meshlint.mesh.capacity import LoadedProxy, loaded_proxy
+from meshlint.mesh.installations.editing import place_for
 from meshlint.mesh.installations.records import ControlPlane, GatewayProxy
 from meshlint.mesh.provenance import Sourced
+from meshlint.mesh.proxy_resources import Part, key
 from meshlint.mesh.world import World
 from meshlint.model.quantity import format_cpu, format_memory, parse_quantity
 from meshlint.model.workloads import Workload
@@ -54,18 +64,45 @@ def cpu_below_load(
     amount = parse_quantity(given.value) if given is not None else None
     if given is None or amount is None or need <= amount:
         return
-    yield _below(
+    wanted = format_cpu(_rounded_up(need, _CPU_STEP[part]))
+    hit = _below(
         subject,
         proxy,
         given,
         {
             "need": format_cpu(need),
-            "set": format_cpu(_rounded_up(need, _CPU_STEP[part])),
+            "set": wanted,
             "figure": f"{_plain(figure[0])} vCPU",
             "source": figure[1],
             "headroom": f" with {_plain(headroom * 100)}% headroom" if headroom else "",
         },
     )
+    yield replace(hit, fix=_given_cpu(subject, world, part, wanted, given))
+
+
+def _given_cpu(
+    subject: Workload | GatewayProxy, world: World, part: Part, cpu: str, given: Sourced[Any]
+) -> tuple[Change, ...]:
+    """A request or limit for one proxy: by its annotations, or in the container's resources."""
+    if isinstance(subject, Workload):
+        effective = world.proxy(subject)
+        own = effective.resources.part(part).get("cpu") if effective is not None else None
+        if own is not None and own.step != "container":
+            added = proxy_annotations(world, subject, {key(part, "cpu"): cpu})
+            return (In(subject.resource.document, added),) if added else ()
+        return set_at(given.place, cpu)
+    place = given.place
+    if place is None:
+        home = place_for(subject, "resources")
+        place = home.below(part, "cpu") if home is not None else None
+    limits = subject.resources.limits if subject.resources is not None else {}
+    raised: tuple[Change, ...] = ()
+    if part == "requests" and "cpu" in limits and exceeds(cpu, limits["cpu"].value):
+        home = place_for(subject, "resources")
+        raised = set_at(home, cpu, "limits", "cpu")
+        if not raised:
+            return ()
+    return (*set_at(place, cpu), *raised)
 
 
 def memory_below_load(
@@ -180,9 +217,12 @@ def concurrency_above_cpu_limit(
     if workers.place is not None and (
         workers.place.document is own or limit.place is None or limit.place.document is not own
     ):
-        yield at(workers.place, args, there(limit.place, f"the CPU limit is {limit.value}"))
+        fix = set_config(workers.place, ("concurrency",), most)
+        related = there(limit.place, f"the CPU limit is {limit.value}")
+        yield at(workers.place, args, related, fix=fix)
     elif limit.place is not None:
-        yield at(limit.place, args, there(workers.place, f"concurrency is {threads}"))
+        fix = set_config(workers.place, ("concurrency",), most) if workers.place else ()
+        yield at(limit.place, args, there(workers.place, f"concurrency is {threads}"), fix=fix)
 
 
 def concurrency_unbounded(
@@ -202,7 +242,7 @@ def concurrency_unbounded(
         if _mesh_wide(workers, world):
             return
     if workers is not None and workers.value == 0 and workers.place is not None:
-        yield at(workers.place, {})
+        yield at(workers.place, {}, fix=remove_config(workers.place, ("concurrency",)))
 
 
 def _mesh_wide(value: Sourced[Any] | None, world: World) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from meshlint.checks.fixing import remove_at
 from meshlint.checks.hits import at, there
 from meshlint.findings import Hit
 from meshlint.mesh.injection import TEMPLATES, scalar_map, scalar_text
@@ -22,6 +23,7 @@ from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, items, mapping, mappings, text
 from meshlint.model.workloads import Workload
+from meshlint.operations import Set
 
 Pods = Workload | GatewayProxy
 
@@ -109,12 +111,14 @@ def log_level_verbose(
         for path in _LOG_VALUES:
             found = subject.values.get(*path)
             if found is not None and found.place is not None and _is_verbose(found.value):
-                yield at(found.place, {"setting": ".".join(path), "level": found.value})
+                args = {"setting": ".".join(path), "level": found.value}
+                yield at(found.place, args, fix=remove_at(found.place))
         return
     for name in _LOG_ANNOTATIONS:
         annotated = _annotated(subject, name)
         if annotated is not None and _is_verbose(annotated[0]):
-            yield at(annotated[1], {"setting": name, "level": annotated[0]})
+            args = {"setting": name, "level": annotated[0]}
+            yield at(annotated[1], args, fix=remove_at(annotated[1]))
 
 
 def _is_verbose(levels: Any) -> bool:
@@ -138,14 +142,16 @@ def core_dump_enabled(
         found = subject.values.get("global", "proxy", "enableCoreDump")
         if found is not None and found.place is not None and scalar_text(found.value) == "true":
             message = "removed" if subject.version.at_least("1.24") else "default"
-            yield at(found.place, {"setting": "global.proxy.enableCoreDump"}, message=message)
+            args = {"setting": "global.proxy.enableCoreDump"}
+            yield at(found.place, args, message=message, fix=remove_at(found.place))
         return
     annotated = _annotated(subject, _CORE_DUMP)
     if annotated is not None and annotated[0] == "true":
         proxy = world.proxy(subject)
         version = proxy.version if proxy is not None else world.istio_version
         message = "removed" if version.at_least("1.24") else "default"
-        yield at(annotated[1], {"setting": _CORE_DUMP}, message=message, on_key=True)
+        fix = remove_at(annotated[1])
+        yield at(annotated[1], {"setting": _CORE_DUMP}, message=message, on_key=True, fix=fix)
 
 
 # --------------------------------------------------------------------------------------- images
@@ -156,12 +162,13 @@ def image_pinned(subject: Pods, world: World, params: Mapping[str, Any]) -> Iter
     annotated = _annotated(subject, "sidecar.istio.io/proxyImage")
     # Without a slash the templates do not take the value for an image.
     if annotated is not None and "/" in annotated[0]:
-        yield at(annotated[1], {"image": annotated[0]})
+        yield at(annotated[1], {"image": annotated[0]}, fix=remove_at(annotated[1]))
     workload = _injected_pods(subject, world)
     container = workload.proxy_container if workload is not None else None
     image = text(container.value, "image") if container is not None else ""
     if workload is not None and container is not None and image not in ("", "auto"):
-        yield Hit((*container.path, "image"), {"image": image}, message="container")
+        path = (*container.path, "image")
+        yield Hit(path, {"image": image}, message="container", fix=(Set(path, "auto"),))
 
 
 def _injected_pods(subject: Pods, world: World) -> Workload | None:

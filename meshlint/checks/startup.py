@@ -6,19 +6,27 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from meshlint.checks.fixing import (
+    annotated_config,
+    remove_at,
+    remove_config,
+    set_at,
+    set_config,
+)
 from meshlint.checks.hits import at, listed, there
-from meshlint.findings import Hit, Path
+from meshlint.findings import Change, Hit, Path
 from meshlint.mesh.host_names import service_parts
 from meshlint.mesh.injection import scalar_text
 from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.mtls import mtls_mode, namespace_mode
 from meshlint.mesh.provenance import Place
-from meshlint.mesh.proxy import EffectiveProxy, native_of
+from meshlint.mesh.proxy import NATIVE_ANNOTATION, EffectiveProxy, native_of
 from meshlint.mesh.proxy_config import CONFIG_ANNOTATION, annotation_config
 from meshlint.mesh.shutdown import DRAIN_MINIMUM, DRAIN_UNTIL_IDLE
 from meshlint.mesh.world import World
 from meshlint.model.values import get, integer, items, mappings, text
 from meshlint.model.workloads import Container, Workload
+from meshlint.operations import Remove, Set
 
 _HOLD = "holdApplicationUntilProxyStarts"
 
@@ -41,10 +49,12 @@ def starts_before_proxy(
     config = annotation_config(subject)
     opted_out = config is not None and config.value.get(_HOLD) is False
     if config is not None and config.place is not None and opted_out:
-        yield at(config.place, {}, message="opted-out", on_key=True)
+        fix = set_config(config.place, (_HOLD,), True)
+        yield at(config.place, {}, message="opted-out", on_key=True, fix=fix)
     elif not world.installations.control_planes:
         place = Place(subject.resource.document, (*subject.annotations_path, CONFIG_ANNOTATION))
-        yield at(place, {}, on_key=True)
+        added = annotated_config(subject, (_HOLD,), True)
+        yield at(place, {}, on_key=True, fix=added)
 
 
 def _installation_starts_before_proxy(subject: ControlPlane, world: World) -> Iterator[Hit]:
@@ -59,11 +69,13 @@ def _installation_starts_before_proxy(subject: ControlPlane, world: World) -> It
         # A layer that is not in the input, or a ConfigMap that is not, may set it.
         if not mesh or any(layer.opaque for layer in mesh.layers):
             return
-        place = mesh.site("defaultConfig", _HOLD) or subject.home
-        yield at(place, {}, message="installation", on_key=True)
+        site = mesh.site("defaultConfig", _HOLD)
+        fix = set_at(site, True)
+        yield at(site or subject.home, {}, message="installation", on_key=True, fix=fix)
     elif held.value is not True:
         place = held.place or held.site or subject.home
-        yield at(place, {}, message="installation", on_key=True)
+        fix = set_at(held.place or held.site, True)
+        yield at(place, {}, message="installation", on_key=True, fix=fix)
 
 
 _MOOT = (_HOLD, "terminationDrainDuration")
@@ -81,14 +93,21 @@ def native_setting_moot(
     if config is None or config.place is None or _assumed(proxy, world):
         return
     fields = [name for name in _MOOT if config.value.get(name) is not None]
+    moot: list[Path] = [(name,) for name in fields]
     variables = get(config.value, "proxyMetadata")
-    fields += [name for name in _MOOT_VARIABLES if get(variables, name) is not None]
+    set_variables = [name for name in _MOOT_VARIABLES if get(variables, name) is not None]
+    fields += set_variables
+    if set_variables and len(variables) == len(set_variables):
+        moot.append(("proxyMetadata",))
+    else:
+        moot += [("proxyMetadata", name) for name in set_variables]
     if fields:
         yield at(
             config.place,
             {"fields": listed(fields), "have": "has" if len(fields) == 1 else "have"},
             there(proxy.native.place, "the sidecar is native"),
             on_key=True,
+            fix=remove_config(config.place, *moot),
         )
 
 
@@ -142,7 +161,15 @@ def job_blocked(subject: Workload, world: World, params: Mapping[str, Any]) -> I
         {"kind": subject.kind, "reason": injection.reason},
         there(injection.place, injection.reason),
         on_key=True,
+        fix=_made_native(subject, proxy, world),
     )
+
+
+def _made_native(subject: Workload, proxy: EffectiveProxy, world: World) -> tuple[Change, ...]:
+    """Asks for a native sidecar, which ends with the pod."""
+    if proxy.version.before("1.24") or world.kubernetes_version.before("1.29"):
+        return ()
+    return (Set((*subject.annotations_path, NATIVE_ANNOTATION), "true"),)
 
 
 def init_network_before_proxy(
@@ -288,7 +315,8 @@ def probe_rewrite_disabled(
             args = {"container": container.name or "unnamed", "probe": probe, "port": port}
             policy = there(mode.place, "mTLS is required here")
             if own:
-                yield at(switch, args, (*there(place, "the probe", on_key=True), *policy))
+                related = (*there(place, "the probe", on_key=True), *policy)
+                yield at(switch, args, related, fix=remove_at(switch))
             else:
                 off = there(switch, "probes are not rewritten")
                 yield at(place, args, (*off, *policy), on_key=True)
@@ -342,8 +370,9 @@ def health_port_disabled(
     if isinstance(subject, ControlPlane):
         found = subject.values.get("global", "proxy", "statusPort")
         if found is not None and found.place is not None and scalar_text(found.value) == "0":
-            yield at(found.place, {}, message="installation")
+            yield at(found.place, {}, message="installation", fix=remove_at(found.place))
         return
     name = "status.sidecar.istio.io/port"
     if scalar_text(subject.annotations.get(name)) == "0":
-        yield Hit((*subject.annotations_path, name), {})
+        path = (*subject.annotations_path, name)
+        yield Hit(path, {}, fix=(Remove(path),))
