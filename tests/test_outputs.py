@@ -59,9 +59,9 @@ def test_the_summary_of_a_step_is_added_to_what_is_there(tree: Path) -> None:
     text = (tree / "step.md").read_text()
     assert text.startswith("before\n## meshlint\n")
     assert "(https://github.example/bank/mesh/blob/0123abcd/apps/cart.yaml#L" in text
-    (tree / "other.md").write_text("before\n")
+    (tree / "other.md").write_text("what was there\n")
     Run(tree, "apps", "--format=github-summary=other.md", **job)
-    assert "before" not in (tree / "other.md").read_text()
+    assert (tree / "other.md").read_text().startswith("## meshlint\n")
 
 
 def test_a_ci_job_changes_nothing_by_itself(tree: Path) -> None:
