@@ -16,6 +16,7 @@ from typing import Any
 from meshlint.findings import Finding
 
 VERSION = 1
+DEFAULT_BASELINE = ".meshlint-baseline.json"
 
 
 class BaselineError(Exception):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meshlint import __version__
+from meshlint.baseline import DEFAULT_BASELINE, BaselineError
 from meshlint.config import (
     FILE_NAMES,
     Config,
@@ -24,14 +25,6 @@ from meshlint.config import (
 from meshlint.enablement import EnabledRule, Overrides, enable
 from meshlint.engine import INTERNAL_ERROR
 from meshlint.findings import SEVERITIES, RuleInfo
-from meshlint.history import (
-    DEFAULT_BASELINE,
-    BaselineError,
-    RevisionError,
-    without_baseline,
-    without_revision,
-    write_baseline,
-)
 from meshlint.lint import Request, Result, build_world, lint, load_input
 from meshlint.mesh.settings import HelmValues, Settings
 from meshlint.mesh.versions import Version, parse_version
@@ -333,6 +326,17 @@ def _without_known(
     result: Result,
 ) -> Result:
     """The result without findings of the baseline and of the revision that is compared with."""
+    if not (
+        options["baseline"] or config.baseline or options["write_baseline"] or options["since"]
+    ):
+        return result
+    from meshlint.history import (
+        RevisionError,
+        without_baseline,
+        without_revision,
+        write_baseline,
+    )
+
     path = config.directory / config.baseline if config.baseline else None
     path = Path(options["baseline"]) if options["baseline"] else path
     try:

@@ -14,15 +14,12 @@ from meshlint.lint import Request, Result, lint
 from meshlint.revisions import RevisionError, checked_out
 
 __all__ = [
-    "DEFAULT_BASELINE",
     "BaselineError",
     "RevisionError",
     "without_baseline",
     "without_revision",
     "write_baseline",
 ]
-
-DEFAULT_BASELINE = ".meshlint-baseline.json"
 
 
 def write_baseline(result: Result, path: Path) -> tuple[Result, int]:

@@ -67,7 +67,10 @@ def subset_selects_nothing(
             for key, value in written.items()
             if value == "" or not str(key).startswith(_TOPOLOGY)
         }
-        if used is None and not params["unreferenced"]:
+        nowhere = any(
+            value == "" and str(key).startswith(_TOPOLOGY) for key, value in written.items()
+        )
+        if used is None and not nowhere and not params["unreferenced"]:
             continue
         if not labels or any(is_templated(value) for value in labels.values()):
             continue
@@ -79,11 +82,13 @@ def subset_selects_nothing(
                 path = (*route.path, "subset")
                 related = (Related(service.document, path, "a route to it"),)
             path = (*subject.path, "spec", "subsets", number, "labels")
-            yield Hit(path, args, related, on_key=True)
+            message = "default" if related else "unreferenced"
+            yield Hit(path, args, related, message=message, on_key=True)
 
 
 def _shown(labels: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}: {value}" for key, value in labels.items())
+    empty = '""'
+    return ", ".join(f"{key}: {value or empty}" for key, value in labels.items())
 
 
 def _selects_nothing(rule: Resource, labels: Mapping[str, Any], world: World) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshlint.edits import changed_lines
 from meshlint.reporters.frame import Label, frame_lines
 from meshlint.reporters.places import place_of
 from meshlint.reporters.terminal import (
@@ -114,6 +113,8 @@ def _diagnostic(finding: Finding, rule: RuleInfo | None, context: ReportContext)
 
 def _fix_lines(fix: Fix, digits: int, width: int, color: bool) -> list[str]:
     """What a fix does, and the lines it changes."""
+    from meshlint.edits import changed_lines
+
     option = "--fix" if fix.safety == "safe" else "--unsafe-fixes"
     lines = _note("fix", f"{fix.description} ({option})", digits, width, color)
     changed = changed_lines(fix.edits or ())
