@@ -12,11 +12,20 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import unified_diff
-from pathlib import Path
+from pathlib import Path as FilePath
 
 from meshlint.documents import Document
 from meshlint.edits import Edit, Refused, append_document, apply_edits, plan
-from meshlint.findings import FileEdit, Finding, Fix, NewDocument, Report
+from meshlint.findings import FileEdit, Finding, Fix, NewDocument, Path, Report
+from meshlint.model.values import get
+from meshlint.operations import (
+    Operation,
+    OperationError,
+    Remove,
+    Rename,
+    Set,
+    steps,
+)
 
 _MAX_ROUNDS = 20
 _BOM = b"\xef\xbb\xbf"
@@ -143,6 +152,7 @@ def _batch(
 ) -> list[tuple[Finding, Sequence[FileEdit]]]:
     """Fixes that can be carried out together: no two touch the same place."""
     taken: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    claims = _Claims()
     batch: list[tuple[Finding, Sequence[FileEdit]]] = []
     for finding in report.findings:
         fix = finding.fix
@@ -157,11 +167,56 @@ def _batch(
         except Refused as reason:
             state.unfixed[finding.fingerprint] = Unfixed(finding, str(reason))
             continue
-        if all(_is_free(taken[edit.file.path], edit) for edit in edits):
+        if all(_is_free(taken[edit.file.path], edit) for edit in edits) and claims.take(fix):
             batch.append((finding, edits))
             for edit in edits:
                 taken[edit.file.path].append((edit.span.start, edit.span.end))
     return batch
+
+
+class _Claims:
+    """What fixes of one round make and remove, so that no two do together what neither does.
+
+    Two that make the same key would give it twice; two that each leave the other's key would leave
+    an empty block.
+    """
+
+    def __init__(self) -> None:
+        self._made: set[tuple[int, Path]] = set()
+        self._removed: dict[tuple[int, Path], set[Path]] = defaultdict(set)
+
+    def take(self, fix: Fix) -> bool:
+        """Whether a fix goes with those before it; if so it counts among them."""
+        made: set[tuple[int, Path]] = set()
+        removed: dict[tuple[int, Path], set[Path]] = defaultdict(set)
+        for document, changes in fix.changes:
+            for change in changes:
+                for step in _steps(document, change):
+                    if isinstance(step, Remove):
+                        removed[id(document), step.path[:-1]].add(step.path)
+                    elif isinstance(step, Rename):
+                        made.add((id(document), (*step.path[:-1], step.name)))
+                    elif isinstance(step, Set) and document.span_of(step.path) is None:
+                        made.add((id(document), step.path))
+        if made & self._made:
+            return False
+        together = {home: paths | self._removed.get(home, set()) for home, paths in removed.items()}
+        for home, paths in together.items():
+            document = next(found for found, _ in fix.changes if id(found) == home[0])
+            if home in self._removed and len(paths) >= len(get(document.value, *home[1]) or ()):
+                return False
+        self._made |= made
+        self._removed.update(together)
+        return True
+
+
+def _steps(document: Document, change: Operation | NewDocument) -> list[Operation]:
+    if isinstance(change, NewDocument):
+        return []
+    try:
+        return steps(document.value, change)
+    except OperationError:
+        return []  # it goes by what another operation of the fix has done before
 
 
 def _is_free(taken: Iterable[tuple[int, int]], edit: FileEdit) -> bool:
@@ -194,7 +249,7 @@ class WriteError(Exception):
 
 def encoded(text: str, location: str) -> bytes:
     """The bytes of a changed file: with the byte order mark that the old one had."""
-    with Path(location).open("rb") as stream:
+    with FilePath(location).open("rb") as stream:
         mark = _BOM if stream.read(3) == _BOM else b""
     return mark + text.encode("utf-8")
 
@@ -204,7 +259,7 @@ def write(location: str, before: str, after: str) -> None:
 
     A file that has changed since it was read is left alone.
     """
-    path = Path(location).resolve()
+    path = FilePath(location).resolve()
     try:
         data = encoded(after, str(path))
         if path.read_bytes() != encoded(before, str(path)):
@@ -216,10 +271,10 @@ def write(location: str, before: str, after: str) -> None:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(name).chmod(mode)
-            Path(name).replace(path)
+            FilePath(name).chmod(mode)
+            FilePath(name).replace(path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            FilePath(name).unlink(missing_ok=True)
             raise
     except OSError as error:
         raise WriteError(f"{location}: cannot be written: {error.strerror or error}") from None

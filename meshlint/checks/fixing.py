@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -171,6 +172,11 @@ def set_at(place: Place | None, value: Any, *steps: str, before: str = "") -> tu
     """Sets a value of an installation; nothing where no edit reaches it."""
     if place is None or place.embedded:
         return ()
+    if _is_parameter(place):
+        # Argo CD takes text alone, and one value for each parameter.
+        value = json.dumps(value) if isinstance(value, bool | int) else value
+        if steps or not isinstance(value, str):
+            return ()
     return (In(place.document, (Set((*place.path, *steps), value, before),)),)
 
 
@@ -178,7 +184,14 @@ def remove_at(place: Place | None) -> tuple[Change, ...]:
     """Takes a setting of an installation away; nothing where no edit reaches it."""
     if place is None or place.embedded:
         return ()
-    return (In(place.document, (Remove(place.path),)),)
+    path = place.path[:-1] if _is_parameter(place) else place.path
+    return (In(place.document, (Remove(path),)),)
+
+
+def _is_parameter(place: Place) -> bool:
+    """Whether a value is that of a Helm parameter of an Argo CD Application."""
+    path = place.path[-3:]
+    return path[:1] == ("parameters",) and path[-1] == "value" and isinstance(path[1], int)
 
 
 def proxy_annotations(

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from meshlint.checks.fixing import remove_at
 from meshlint.checks.hits import at
-from meshlint.findings import Hit
+from meshlint.findings import Change, Hit, In
 from meshlint.mesh.installations.field_tables import (
     AUTOSCALING_FIELDS,
     DEPRECATED,
@@ -21,6 +22,7 @@ from meshlint.mesh.installations.tables import OPERATOR_PROFILES
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.world import World
 from meshlint.model.values import get, items
+from meshlint.operations import Move, Remove, Set
 
 Record = ControlPlane | GatewayProxy
 
@@ -85,13 +87,25 @@ def _args(subject: Record, field: Field) -> dict[str, object]:
 
 def field_removed(subject: Record, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Fields that the target version no longer has."""
-    for field, _, place in _found(subject, REMOVED):
+    for field, found, place in _found(subject, REMOVED):
         operator = subject.form == "istiooperator"
         if field.use:
             message = "istiooperator" if operator else "default"
         else:
             message = "istiooperator-gone" if operator else "gone"
-        yield at(place, _args(subject, field), message=message, on_key=True)
+        fix = _new_target(found.value, place) if field.root == "k8s" else ()
+        yield at(place, _args(subject, field), message=message, on_key=True, fix=fix)
+
+
+def _new_target(value: Any, place: Place) -> tuple[Change, ...]:
+    """A metric of an autoscaler as autoscaling/v2 has it."""
+    home, old = place.path[:-1], str(place.path[-1])
+    name = f"{old.removeprefix('target')[:1].lower()}{old.removeprefix('target')[1:]}"
+    if place.embedded or get(place.document.value, *home, "target") is not None:
+        return ()
+    kind = "Utilization" if name == "averageUtilization" else "AverageValue"
+    target = {"type": kind, name: value}
+    return (In(place.document, (Set((*home, "target"), target), Remove(place.path))),)
 
 
 def field_deprecated(subject: Record, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -100,23 +114,50 @@ def field_deprecated(subject: Record, world: World, params: Mapping[str, Any]) -
         if not found.value:  # Helm counts false, 0 and empty blocks as not set
             continue
         message = "default" if field.use else "unused"
-        yield at(place, _args(subject, field), message=message, on_key=True)
+        fix = _moved(subject, field, place)
+        yield at(place, _args(subject, field), message=message, on_key=True, fix=fix)
+
+
+_SUCCESSOR = re.compile(r"(meshConfig|values)\.([\w.]+)")
+# Their successors take an address in the place of host and port.
+_OTHER_SHAPE = frozenset({"envoyAccessLogService", "envoyMetricsService"})
+
+
+def _moved(subject: Record, field: Field, place: Place) -> tuple[Change, ...]:
+    """The value at the place of its successor, where that is a field of the same shape."""
+    successor = _SUCCESSOR.fullmatch(field.use)
+    if successor is None or field.path[-1] in _OTHER_SHAPE or not isinstance(subject, ControlPlane):
+        return ()
+    steps = successor[2].split(".")
+    tree = subject.mesh_config if successor[1] == "meshConfig" else subject.values
+    if tree.given(*steps) is not None:
+        return ()
+    if successor[1] == "meshConfig" and not tree:
+        steps, tree = ["meshConfig", *steps], subject.values
+    site = tree.site(*steps)
+    if site is None or site.embedded or place.embedded or site.document is not place.document:
+        return ()
+    if place.path[-1] != field.path[-1]:
+        return ()  # a parameter, which names the field in a text
+    return (In(place.document, (Move(place.path, site.path),)),)
 
 
 def field_ineffective(subject: Record, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Fields that are accepted and change nothing."""
     for field, _, place in _found(subject, INEFFECTIVE):
-        yield at(place, _args(subject, field), on_key=True)
+        yield at(place, _args(subject, field), on_key=True, fix=remove_at(place))
     if isinstance(subject, ControlPlane) and subject.form == "sail" and subject.resource:
         path = (*subject.resource.path, "spec", "components")
         if get(subject.document.value, *path):
             args = {"field": "spec.components", "reason": "Sail installs no gateways or components"}
-            yield at(Place(subject.document, path), args, on_key=True)
+            components = Place(subject.document, path)
+            yield at(components, args, on_key=True, fix=remove_at(components))
     for name, tree, steps in _unread(subject):
         for found in _set(tree, steps):
             assert found.place is not None
             reason = "the autoscaler that would read it is turned off"
-            yield at(found.place, {"field": name, "reason": reason}, on_key=True)
+            args = {"field": name, "reason": reason}
+            yield at(found.place, args, on_key=True, fix=remove_at(found.place))
 
 
 def _unread(subject: Record) -> Iterator[tuple[str, Layers, tuple[str, ...]]]:

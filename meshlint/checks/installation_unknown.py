@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from meshlint.checks.hits import at, dotted
-from meshlint.findings import Hit, Path
+from meshlint.checks.mending import renamed
+from meshlint.findings import Change, Hit, Path
+from meshlint.mesh.annotations import edit_distance
 from meshlint.mesh.installations.field_tables import DEPRECATED, INEFFECTIVE, REMOVED
 from meshlint.mesh.installations.known_fields import (
     Chart,
@@ -163,7 +165,14 @@ def _hit(place: Place, found: Unknown, form: str, version: Version, root: Steps,
         message += "-later"
     elif found.gone:
         message += "-gone"
-    return at(place, args, message=message, on_key=True)
+    fix: tuple[Change, ...] = ()
+    if found.meant is not None and found.meant[:-1] == found.path[:-1] and not place.embedded:
+        old, new = str(found.path[-1]), str(found.meant[-1])
+        # A parameter names the field in a text.
+        written = place.path[-1] == old
+        if written and (same_letters(old, new) or edit_distance(old, new, 2) <= 2):
+            fix = renamed(place.document, place.path, new)
+    return at(place, args, message=message, on_key=True, fix=fix)
 
 
 def _names(path: Steps) -> tuple[str, ...]:

@@ -9,12 +9,15 @@ from meshlint.findings import Hit, Path
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.workloads import Workload, make_workload
+from meshlint.operations import Set
 
 
 def schema_check(
     declared: Mapping[str, Any],
 ) -> Callable[[Any, World, Mapping[str, Any]], Iterable[Hit]]:
     """A check that reports the first place of each checked part that the schema refuses.
+
+    Where a rule has a fix, that sets what `const` asks for.
 
     Messages may use `{value}` (the value found, or `nothing`), `{field}` (the last step of the
     way to it) and `{container}` for parts that are containers.
@@ -37,6 +40,8 @@ def schema_check(
             found = "nothing" if missing is not None else error.instance
             if missing is not None:
                 steps = (*steps, str(missing))
+            # Of a constant there is one value only that would do.
+            constant = getattr(error.kind, "expected_value", None) if missing is None else None
             yield Hit(
                 (*path, *steps),
                 {
@@ -44,6 +49,7 @@ def schema_check(
                     "field": steps[-1] if steps else "",
                     "container": container,
                 },
+                fix=(Set((*path, *steps), constant),) if constant is not None else (),
             )
 
     return check
