@@ -25,7 +25,9 @@ from meshlint.operations import (
     Quote,
     Remove,
     Rename,
+    Reword,
     applied,
+    reworded,
     steps,
 )
 from meshlint.text import Position, SourceFile, Span
@@ -206,6 +208,8 @@ class _Editor:
             raise Refused("a move is done step by step")
         if isinstance(operation, Quote):
             return self._quote(path, operation.text)
+        if isinstance(operation, Reword):
+            return self._reword(path, operation)
         if isinstance(operation, Append):
             return self._append(path, operation.value)
         if isinstance(operation, Remove):
@@ -397,6 +401,14 @@ class _Editor:
             start = self._colon(path)
             return Edit(Span(start, start), ' ""')
         return Edit(span, json.dumps(written, ensure_ascii=False))
+
+    def _reword(self, path: Path, operation: Reword) -> Edit:
+        span = self._span(path)
+        written, count = reworded(self.text[span.start : span.end], operation)
+        # A word that is broken over lines, or written with escapes, is found less often.
+        if count != reworded(self._value(path), operation)[1]:
+            raise Refused("the text is written in an unusual way")
+        return Edit(span, written)
 
     # ---------------------------------------------------------------------------------- moving
 

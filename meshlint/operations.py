@@ -6,6 +6,7 @@ text has to parse to.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -80,7 +81,22 @@ class Quote:
     """The scalar as it is written."""
 
 
-Operation = Set | Append | Remove | Rename | Move | Quote
+@dataclass(frozen=True, slots=True)
+class Reword:
+    """Writes another word wherever one stands in a text: letters, digits, `_` and `:`."""
+
+    path: Path
+    word: str
+    other: str
+
+
+Operation = Set | Append | Remove | Rename | Move | Quote | Reword
+
+
+def reworded(text: str, operation: Reword) -> tuple[str, int]:
+    """A text with the other word, and how often that was put in."""
+    word = rf"(?<![\w:]){re.escape(operation.word)}(?![\w:])"
+    return re.subn(word, lambda _: operation.other, text)
 
 
 def applied(value: Any, operations: Sequence[Operation]) -> Any:
@@ -208,6 +224,8 @@ def _apply(value: Any, operation: Operation) -> Any:
         parent[last] = deepcopy(operation.value)
     elif isinstance(operation, Quote):
         parent[last] = operation.text
+    elif isinstance(operation, Reword):
+        parent[last] = _reworded(parent[last], operation)
     elif isinstance(operation, Append):
         parent[last].append(deepcopy(operation.value))
     elif isinstance(operation, Remove):
@@ -215,6 +233,12 @@ def _apply(value: Any, operation: Operation) -> Any:
     elif isinstance(operation, Rename):
         _rename(parent, last, operation.name)
     return value
+
+
+def _reworded(value: Any, operation: Reword) -> str:
+    if not isinstance(value, str):
+        raise OperationError(f"there is no text at {_shown(operation.path)}")
+    return reworded(value, operation)[0]
 
 
 def _rename(parent: Any, key: str | int, name: str) -> None:

@@ -26,6 +26,7 @@ from meshlint.operations import (
     Quote,
     Remove,
     Rename,
+    Reword,
     Set,
     applied,
 )
@@ -530,3 +531,22 @@ def test_flat_items_go_on_one_line_beside_others_that_do() -> None:
     assert edited(text, Append(("ports",), {"protocol": "TCP", "port": 15008})) == expected
     nested = "- to:\n  - port: 1\n"
     assert nested in edited(text, Append(("ports",), {"to": [{"port": 1}]}))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("e: |\n  rate(up)   # up\n  + up_total\n", "e: |\n  rate(top)   # top\n  + up_total\n"),
+        ("e: 'rate(up) - 1'  # up\n", "e: 'rate(top) - 1'  # up\n"),
+        ("e: >-\n  up +\n  x:up\n", "e: >-\n  top +\n  x:up\n"),
+    ],
+)
+def test_words_of_a_text_change_and_nothing_else(text: str, expected: str) -> None:
+    assert edited(text, Reword(("e",), "up", "top")) == expected
+
+
+def test_words_that_are_not_written_as_they_are_stay() -> None:
+    with pytest.raises(Refused, match="unusual"):
+        edited('e: "u\\x70"\n', Reword(("e",), "up", "top"))
+    with pytest.raises(Refused, match="no text"):
+        edited("e: 1\n", Reword(("e",), "up", "top"))

@@ -12,6 +12,7 @@ from meshlint.mesh.monitoring import MESH_METRIC, Alert, Dashboard, counts_error
 from meshlint.mesh.queries import Query, Selector
 from meshlint.mesh.world import World
 from meshlint.model.values import get, mapping, text
+from meshlint.operations import Reword
 
 # ------------------------------------------------------------------------------ missing alerts
 
@@ -185,6 +186,7 @@ def metric_misspelt(
                 yield Hit(
                     part.path,
                     {"name": name, "right": right},
+                    fix=(Reword(part.path, name, right),),
                     message="default" if isinstance(subject, Alert) else "dashboard",
                     on_key="\n" in part.content or isinstance(subject, Dashboard),
                 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from meshlint.findings import Hit, Related
+from meshlint.findings import Change, Hit, Related
 from meshlint.mesh import scraping
 from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.monitoring import placed_once
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import mapping, mappings, text
+from meshlint.operations import Set
 
 
 def rule_not_selected(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -39,7 +40,12 @@ def rule_not_selected(subject: Resource, world: World, params: Mapping[str, Any]
     key = "ruleNamespaceSelector" if message == "namespace" else "ruleSelector"
     told = "what it selects" if near.spec.get(key) is not None else f"no {key} here"
     related = Related(near.document, (*near.path, "spec", key), told, on_key=True)
-    yield Hit((*subject.path, "metadata", "labels"), args, (related,), message, on_key=True)
+    path = (*subject.path, "metadata", "labels")
+    fix: tuple[Change, ...] = ()
+    alike = all(mapping(s.spec, "ruleSelector") == {"matchLabels": wanted} for s in servers)
+    if alike and message == "default":
+        fix = tuple(Set((*path, key), value) for key, value in missing.items())
+    yield Hit(path, args, (related,), message, on_key=True, fix=fix)
 
 
 def monitor_selects_nothing(

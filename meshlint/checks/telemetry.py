@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from meshlint.checks.fixing import set_at
 from meshlint.checks.hits import at
 from meshlint.findings import Hit
 from meshlint.mesh import tracing
@@ -16,6 +17,7 @@ from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import items, mapping, mappings, text
 from meshlint.model.workloads import Workload
+from meshlint.operations import Set
 
 # --------------------------------------------------------------------------------- access logs
 
@@ -42,13 +44,22 @@ def access_log_disabled(
         args = {"root": world.root_namespace}
         emptied = config.given("accessLogFile")
         if emptied is not None and emptied.place is not None:
-            yield at(emptied.place, args)
+            # Entries of a Telemetry would take away what MeshConfig sets.
+            fix = () if entries else set_at(emptied.place, _OUTPUT)
+            yield at(emptied.place, args, fix=fix)
         else:
-            yield Hit(subject.path, args, on_key=True)
+            site = subject.values.site("meshConfig", "accessLogFile")
+            if config:
+                site = config.site("accessLogFile")
+            fix = () if entries else set_at(site, _OUTPUT)
+            yield Hit(subject.path, args, on_key=True, fix=fix)
     elif entries:
         # An entry without providers takes away what MeshConfig sets as well.
         telemetry, path, _ = entries[0]
         yield at(Place(telemetry.document, (*path, "disabled")), {}, message="telemetry")
+
+
+_OUTPUT = "/dev/stdout"
 
 
 def access_log_unstructured(
@@ -63,7 +74,13 @@ def access_log_unstructured(
         if encoding is None or encoding.value != "JSON":
             decided = encoding if encoding is not None and encoding.place is not None else file
             if decided.place is not None:
-                yield at(decided.place, {"file": file.value})
+                place = decided.place
+                beside = Place(
+                    place.document, (*place.path[:-1], "accessLogEncoding"), place.embedded
+                )
+                # A parameter of Argo CD has no siblings of that name.
+                fix = set_at(beside, "JSON") if place.path[-1] != "value" else ()
+                yield at(place, {"file": file.value}, fix=fix)
     used = {*subject.defaults("accessLogging"), *world.telemetries.referred("accessLogging")}
     for provider in subject.providers:
         if provider.type != "envoyFileAccessLog" or provider.name not in used:
@@ -90,7 +107,8 @@ def access_log_provider_missing(
     for path, entry in tracing.entries(subject, "accessLogging"):
         inherits = inherits or bool(items(entry, "providers"))
         if entry.get("disabled") is not True and not inherits:
-            yield Hit((*path, "providers"), on_key=True)
+            where = (*path, "providers")
+            yield Hit(where, on_key=True, fix=(Set(where, [{"name": "envoy"}]),))
 
 
 # ------------------------------------------------------------------------------------- metrics

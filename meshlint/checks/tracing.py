@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from meshlint.checks.fixing import remove_at
 from meshlint.checks.hits import at, listed, there
-from meshlint.findings import Hit, Related
+from meshlint.checks.mending import added
+from meshlint.documents import Document
+from meshlint.findings import Change, Hit, In, Related
 from meshlint.mesh import tracing
 from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.mesh_config import (
@@ -24,8 +27,9 @@ from meshlint.mesh.monitoring import Alert, Dashboard, placed_once
 from meshlint.mesh.proxy_config import annotation_config
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
-from meshlint.model.values import get, integer, mapping, text
+from meshlint.model.values import get, integer, items, mapping, text
 from meshlint.model.workloads import Workload
+from meshlint.operations import Set
 
 # -------------------------------------------------------------------------------- backend
 
@@ -63,7 +67,34 @@ def provider_unreferenced(
         return
     for provider in providers:
         if provider.place is not None:
-            yield at(provider.place.below("name"), {"provider": provider.name})
+            settings = {"providers": [{"name": provider.name}]}
+            fix = _mesh_wide(world, subject.document, settings) if len(providers) == 1 else ()
+            yield at(provider.place.below("name"), {"provider": provider.name}, fix=fix)
+
+
+def _mesh_wide(world: World, document: Document, settings: Mapping[str, Any]) -> tuple[Change, ...]:
+    """Settings of tracing in the Telemetry for the mesh, which is made where there is none."""
+    found = world.telemetries.mesh_wide
+    for telemetry in found:
+        path = (*telemetry.path, "spec", "tracing")
+        entries = items(telemetry.spec, "tracing")
+        if not entries:
+            return (In(telemetry.document, (Set(path, [dict(settings)]),)),)
+        if isinstance(entries[0], dict) and not settings.keys() & entries[0].keys():
+            done = tuple(Set((*path, 0, key), value) for key, value in settings.items())
+            return (In(telemetry.document, done),)
+    if found:
+        return ()
+    version = "v1" if world.istio_version.at_least("1.22") else "v1alpha1"
+    return added(
+        document,
+        {
+            "apiVersion": f"telemetry.istio.io/{version}",
+            "kind": "Telemetry",
+            "metadata": {"name": "mesh-default", "namespace": world.root_namespace},
+            "spec": {"tracing": [dict(settings)]},
+        },
+    )
 
 
 def provider_missing(
@@ -190,10 +221,10 @@ def sampling_zero(
 ) -> Iterator[Hit]:
     """A sampling of zero where zero counts as unset."""
     if not world.telemetries.sampled:
-        yield from _zeros(subject)
+        yield from _zeros(subject, world)
 
 
-def _zeros(subject: ControlPlane | Workload) -> Iterator[Hit]:
+def _zeros(subject: ControlPlane | Workload, world: World) -> Iterator[Hit]:
     if isinstance(subject, Workload):
         annotated = annotation_config(subject)
         if annotated is not None and annotated.place is not None:
@@ -206,7 +237,10 @@ def _zeros(subject: ControlPlane | Workload) -> Iterator[Hit]:
         if field == "traceSampling" and (env is None or env.value is not None):
             continue  # the environment of istiod says it, where zero is zero
         if found.value == 0 and found.place is not None:
-            yield at(found.place, {"field": field})
+            there = _mesh_wide(world, found.place.document, {"randomSamplingPercentage": 0})
+            gone = remove_at(found.place)
+            fix = (*gone, *there) if gone and there else ()
+            yield at(found.place, {"field": field}, fix=fix)
 
 
 def sampling_fraction(
