@@ -254,18 +254,18 @@ def overview(rules: tuple[Rule, ...]) -> str:
         lines += [
             f"## {category}",
             "",
-            "| rule | severity | profiles | checklist | fix | what it reports |",
+            "| rule | what it reports | severity | profiles | checklist | fix |",
             "|---|---|---|---|---|---|",
         ]
         for rule in rules:
             if rule.category == category:
                 cells = (
                     f"[{rule.id}]({rule.id}.md)",
+                    manual.cell(rule.title),
                     rule.severity,
                     ", ".join((*rule.profiles, "all")),
                     rule.checklist or "",
                     rule.fix["safety"] if rule.fix else "",
-                    manual.cell(rule.title),
                 )
                 lines.append(f"| {' | '.join(cells)} |")
         lines.append("")

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
 
-  var COLUMNS = { severity: 1, profile: 2, checklist: 3, fix: 4 };
+  var COLUMNS = { severity: 2, profile: 3, checklist: 4, fix: 5 };
 
   function words(cell) {
     return cell.textContent.split(",").map(function (word) { return word.trim(); }).filter(Boolean);
@@ -26,12 +26,13 @@
     var tables = Array.prototype.slice.call(document.querySelectorAll(".md-typeset table"));
     tables = tables.filter(function (table) {
       var cells = table.tHead ? table.tHead.rows[0].cells : [];
-      return cells.length === 6 && cells[4].textContent.trim() === "fix";
+      return cells.length === 6 && cells[5].textContent.trim() === "fix";
     });
     if (!tables.length || document.querySelector(".rule-filter")) return;
 
     var rows = [];
     tables.forEach(function (table) {
+      table.classList.add("rule-table");
       rows = rows.concat(Array.prototype.slice.call(table.tBodies[0].rows));
     });
     var form = document.createElement("form");
