@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import unified_diff
 from pathlib import Path as FilePath
+from typing import Any
 
 from meshlint.documents import Document
 from meshlint.edits import Edit, Refused, append_document, apply_edits, plan
@@ -227,12 +228,27 @@ def _is_free(taken: Iterable[tuple[int, int]], edit: FileEdit) -> bool:
 def _not_gone(before: Report, after: Report, fixed: Sequence[Finding]) -> set[str]:
     """Fingerprints of findings that are still there as often as before.
 
-    Equal findings are told apart by number only, and move up when one of them goes.
+    Equal findings are told apart by number only, and move up when one of them goes. So do findings
+    on items of a list that have no names; of these there are fewer on the object then.
     """
-    was = Counter(finding.kin for finding in before.findings)
-    now = Counter(finding.kin for finding in after.findings)
-    done = Counter(finding.kin for finding in fixed)
-    return {f.fingerprint for f in fixed if now[f.kin] > was[f.kin] - done[f.kin]}
+    stays = [_there_still(before, after, fixed, of) for of in (_kin, _rule_and_object)]
+    return {f.fingerprint for f in fixed if _kin(f) in stays[0] and _rule_and_object(f) in stays[1]}
+
+
+def _there_still(
+    before: Report, after: Report, fixed: Sequence[Finding], of: Callable[[Finding], Any]
+) -> set[Any]:
+    was, now, done = (Counter(map(of, some)) for some in (before.findings, after.findings, fixed))
+    return {mark for mark, count in done.items() if now[mark] > was[mark] - count}
+
+
+def _kin(finding: Finding) -> str:
+    return finding.kin
+
+
+def _rule_and_object(finding: Finding) -> tuple[Any, ...]:
+    location = finding.location
+    return finding.rule, location.file.path, location.document, location.resource
 
 
 def _broken_files(before: Report, after: Report) -> set[str]:
