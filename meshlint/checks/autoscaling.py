@@ -373,6 +373,8 @@ def min_replicas_low(subject: Autoscaler, world: World, params: Mapping[str, Any
     if is_infrastructure(subject, world):
         return
     written = _written(subject, subject.minimum_path)
+    if not written and not params["unset_counts"]:
+        return
     yield Hit(
         subject.minimum_path,
         {

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
+from meshlint.checks.fixing import set_at
 from meshlint.checks.hits import at, listed, there
-from meshlint.findings import Hit, Related
+from meshlint.findings import Change, Hit, In, Related
+from meshlint.mesh.annotations import edit_distance
 from meshlint.mesh.capacity import (
     LOAD_TESTED,
     LOAD_TESTED_ISTIO,
@@ -18,6 +21,7 @@ from meshlint.mesh.capacity import (
     RPS_PER_POD,
     parse_number,
 )
+from meshlint.mesh.installations.editing import place_for
 from meshlint.mesh.installations.records import GatewayProxy
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.quotas import Overrun, Share, overruns
@@ -34,10 +38,12 @@ from meshlint.mesh.replica_plan import (
 )
 from meshlint.mesh.roles import is_long_running, serves
 from meshlint.mesh.world import World
+from meshlint.model.counts import is_zero
 from meshlint.model.quantity import format_cpu, format_memory
 from meshlint.model.resources import Resource
 from meshlint.model.values import get
 from meshlint.model.workloads import Workload
+from meshlint.operations import Rename, Set
 
 _SHOWN = 40
 _KEYS = (RPS_PER_POD, RPS_NORMAL, RPS_PEAK, OUTBOUND_CALLS, LOAD_TESTED, LOAD_TESTED_ISTIO)
@@ -187,7 +193,19 @@ def annotation_unknown(
                 "hint": f"Did you mean {near[0]}" if near else f"There are {listed(_KEYS)}",
                 "mark": "?" if near else ".",
             }
-            yield at(place, args, on_key=True)
+            yield at(place, args, on_key=True, fix=_corrected(key, place, world))
+
+
+def _corrected(key: str, place: Place, world: World) -> tuple[Change, ...]:
+    """The key that was meant, where only one is as near as two letters."""
+    close = [known for known in _KEYS if edit_distance(key, known, 2) <= 2]
+    around = get(place.document.value, *place.path[:-1])
+    if len(close) != 1 or place.embedded or not isinstance(around, dict):
+        return ()
+    name = world.settings.annotation_prefix + close[0]
+    if name in around:
+        return ()
+    return (In(place.document, (Rename(place.path, name),)),)
 
 
 def annotation_misplaced(
@@ -270,7 +288,21 @@ def peak_above_capacity(
             "headroom": f" with {_plain(headroom * 100)}% of each kept free" if headroom else "",
         }
         related = _bound(most, found.pods, "at most")
-        yield _overload(found, most.value * usable, args, related)
+        hit = _overload(found, most.value * usable, args, related)
+        fix = _more_pods(subject, most, found.needed(usable), scaled=found.pods.scaled)
+        yield replace(hit, fix=fix)
+
+
+def _more_pods(
+    subject: Workload | GatewayProxy, bound: Sourced[int], pods: int, *, scaled: bool
+) -> tuple[Change, ...]:
+    """Another number of pods where the present one is set, or would be."""
+    place = bound.place
+    if isinstance(subject, GatewayProxy) and place is None:
+        place = bound.site if subject.form == "rendered" else None
+        place = place or place_for(subject, "maximum" if scaled else "replicas")
+    before = {"minReplicas": "maxReplicas", "autoscaleMin": "autoscaleMax", "replicas": "selector"}
+    return set_at(place, pods, before=before.get(str(place.path[-1]), "") if place else "")
 
 
 def normal_above_minimum(
@@ -289,7 +321,20 @@ def normal_above_minimum(
             "has": f"may shrink to {count}" if found.pods.scaled else f"runs {count}",
             "needed": _pods(found.needed()),
         }
-        yield _overload(found, carried, args, _bound(fewest, found.pods, "at least"))
+        hit = _overload(found, carried, args, _bound(fewest, found.pods, "at least"))
+        yield replace(hit, fix=_higher_minimum(subject, found))
+
+
+def _higher_minimum(subject: Workload | GatewayProxy, found: Plan) -> tuple[Change, ...]:
+    """A minimum that carries the load, where the maximum leaves room for it."""
+    needed, pods = found.needed(), found.pods
+    if not pods.scaled:
+        return _more_pods(subject, pods.minimum, needed, scaled=False)
+    if pods.maximum.value < needed:
+        return ()
+    if isinstance(subject, GatewayProxy) and pods.minimum.place is None:
+        return set_at(place_for(subject, "minimum"), needed)
+    return _more_pods(subject, pods.minimum, needed, scaled=True)
 
 
 def peak_above_zone_loss_capacity(
@@ -348,7 +393,16 @@ def rollout_below_normal(
             *(_bound(fewest, found.pods, "at least") if found.pods.scaled else ()),
         ),
         message="recreate" if written == "Recreate" else "default",
+        fix=() if written == "Recreate" else _none_unavailable(subject),
     )
+
+
+def _none_unavailable(deployment: Workload) -> tuple[Change, ...]:
+    """New pods first; where none may be added, some have to be."""
+    root = (*deployment.resource.path, "spec", "strategy", "rollingUpdate")
+    surge = get(deployment.resource.document.value, *root, "maxSurge")
+    more = (Set((*root, "maxSurge"), "25%"),) if surge is not None and is_zero(surge) else ()
+    return (Set((*root, "maxUnavailable"), 0), *more)
 
 
 def budget_below_normal(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from meshlint.checks.fixing import remove_at
 from meshlint.checks.hits import at, there
 from meshlint.findings import Hit, Related
 from meshlint.mesh.installations.records import BaseChart, ControlPlane
@@ -13,6 +14,7 @@ from meshlint.mesh.provenance import Place
 from meshlint.mesh.world import World
 from meshlint.model.values import items, mappings, text
 from meshlint.model.workloads import Workload
+from meshlint.operations import Remove
 
 _VALIDATING = "admissionregistration.k8s.io/ValidatingWebhookConfiguration"
 _CLUSTER_OBJECTS = (
@@ -30,10 +32,10 @@ def validation_disabled(
         switch = values.get("global", "configValidation")
         if switch is not None and switch.value is False:
             place = switch.anchor or subject.home
-            yield at(place, {}, on_key=switch.place is None)
+            yield at(place, {}, on_key=switch.place is None, fix=remove_at(switch.place))
     policy = values.given("base", "validationFailurePolicy")
     if policy is not None and policy.value == "Ignore" and policy.place is not None:
-        yield at(policy.place, {}, message="ignore")
+        yield at(policy.place, {}, message="ignore", fix=remove_at(policy.place))
     if isinstance(subject, ControlPlane) and subject.form == "rendered":
         yield from _unvalidated(subject, world)
 
@@ -74,7 +76,7 @@ def log_level_verbose(
         if level is not None and level.place is not None:
             scope = _verbose_scope(level.value)
             if scope:
-                yield at(level.place, {"scope": scope})
+                yield at(level.place, {"scope": scope}, fix=remove_at(level.place))
         return
     workload = world.index.workload_of(subject.resource) if subject.resource else None
     if workload is not None:
@@ -96,7 +98,9 @@ def _verbose_arguments(workload: Workload) -> Iterator[Hit]:
             value = level if equals else (arguments[position : position + 1] or [""])[0]
             scope = _verbose_scope(value)
             if scope:
-                yield Hit((*container.path, "args", position), {"scope": scope})
+                root = (*container.path, "args")
+                gone = [Remove((*root, place)) for place in range(position, index - 1, -1)]
+                yield Hit((*root, position), {"scope": scope}, fix=tuple(gone))
 
 
 def _verbose_scope(level: Any) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from meshlint.checks.fixing import set_at, within_text
 from meshlint.checks.hits import at, listed
-from meshlint.findings import Hit, Related
+from meshlint.findings import Change, Hit, In, Related
 from meshlint.mesh.installations.automatic import CLASS_DEFAULTS
 from meshlint.mesh.installations.helm import embedded_values
 from meshlint.mesh.installations.neighbors import named, place_of
@@ -16,7 +17,8 @@ from meshlint.mesh.provenance import Place
 from meshlint.mesh.versions import AUTOMATIC_GATEWAY_OVERLAYS, Version
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
-from meshlint.model.values import mapping, text
+from meshlint.model.values import integer, mapping, text
+from meshlint.operations import Set
 
 _REFERENCE = ("spec", "infrastructure", "parametersRef")
 _OVERLAYS = ("deployment", "service", "serviceAccount")
@@ -153,4 +155,19 @@ def autoscaler_maximum_missing(
         return
     path = (*gateway.path, "metadata", "name")
     related = (Related(gateway.document, path, f"scales Gateway {gateway.name}"),)
-    yield at(overlays[-1].place, {}, related, on_key=True)
+    high = _room_above(overlays)
+    fix = _with_maximum(overlays[-1], high)
+    yield at(overlays[-1].place, {"maximum": high}, related, on_key=True, fix=fix)
+
+
+def _room_above(overlays: Sequence[_Overlay]) -> int:
+    minimum = (integer(overlay.value, "spec", "minReplicas") for overlay in reversed(overlays))
+    return max(5, 2 * next((count for count in minimum if count is not None), 1))
+
+
+def _with_maximum(overlay: _Overlay, maximum: int) -> tuple[Change, ...]:
+    path, place = ("spec", "maxReplicas"), overlay.place
+    if not place.embedded:
+        return set_at(place.below(*path), maximum)
+    found = within_text(place.document, place.path, (Set(path, maximum),))
+    return (In(place.document, found),) if found else ()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from meshlint.checks.fixing import remove_at, set_at
 from meshlint.checks.hits import at, there
 from meshlint.checks.installations import record_name
 from meshlint.findings import Hit
+from meshlint.mesh.installations.editing import place_for
 from meshlint.mesh.installations.records import ControlPlane, GatewayProxy
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.shutdown import proxy_end, sleep_seconds
@@ -32,7 +34,9 @@ def pdb_ineffective(
     minimum = subject.values.given(*field.split("."))
     related = there(minimum.place, "the number of pods") if minimum is not None else ()
     args = {"name": record_name(subject), "field": field}
-    yield at(given.place, args, related, on_key=True)
+    place = minimum.place if minimum is not None else None
+    home = place or place_for(subject, "minimum" if scaled else "replicas")
+    yield at(given.place, args, related, on_key=True, fix=set_at(home, 2))
 
 
 def drain_short(subject: GatewayProxy, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -67,12 +71,14 @@ def runs_as_root(subject: GatewayProxy, world: World, params: Mapping[str, Any])
     name = record_name(subject)
     for switch in _root_switches(subject):
         if switch is not None and switch.place is not None and switch.value is True:
-            yield at(switch.place, {"name": name, "what": "runAsRoot is true"})
+            args = {"name": name, "what": "runAsRoot is true"}
+            yield at(switch.place, args, fix=remove_at(switch.place))
     for context in _security_contexts(subject):
         if context.place is None:
             continue
         for steps, what in _excess(context.value):
-            yield at(context.place.below(*steps), {"name": name, "what": what})
+            place = context.place.below(*steps)
+            yield at(place, {"name": name, "what": what}, fix=remove_at(place))
 
 
 def _root_switches(subject: GatewayProxy) -> Iterator[Sourced[Any] | None]:

@@ -19,7 +19,7 @@ from meshlint.checks.fixing import (
 from meshlint.checks.hits import at, there
 from meshlint.findings import Change, Hit, In, Related
 from meshlint.mesh.autoscaling import API_VERSIONS
-from meshlint.mesh.installations.editing import editable, place_for, writable
+from meshlint.mesh.installations.editing import editable, place_for
 from meshlint.mesh.installations.neighbors import protected_by, scaled_by
 from meshlint.mesh.installations.records import Budget, ControlPlane, GatewayProxy, NodeAgent
 from meshlint.mesh.pod_resources import set_by_namespace
@@ -144,16 +144,12 @@ def autoscaling_disabled(subject: Scaled, world: World, params: Mapping[str, Any
     if place is not None and "scaleTargetRef" in place.path:
         message = "target"
     args = {"name": record_name(subject), "key": key}
-    fix = _autoscaled(subject, enabled, key, world)
+    fix = _autoscaled(subject, enabled, world)
     yield _decided(subject, enabled, args, message=message, fix=fix)
 
 
-def _autoscaled(
-    subject: Scaled, enabled: Sourced[bool], key: str, world: World
-) -> tuple[Change, ...]:
+def _autoscaled(subject: Scaled, enabled: Sourced[bool], world: World) -> tuple[Change, ...]:
     """Switches the autoscaler on, or makes one for objects that are rendered already."""
-    if key in ("autoscaleMin", "autoscaleMax"):
-        return set_at(writable(enabled), {"autoscaleMin": 2, "autoscaleMax": 5}[key])
     if subject.form == "rendered":
         workload = _workload(subject, world)
         if workload is None or workload.kind not in API_VERSIONS:
@@ -165,9 +161,22 @@ def _autoscaled(
         if workload.resource.spec.get("replicas") is not None:
             changes = (*changes, Remove((*workload.resource.path, "spec", "replicas")))
         return (*changes, scaler)
-    if enabled.place is not None:
-        return set_at(enabled.place, True) if enabled.place.path[-1] in _SWITCHES else ()
-    return set_at(place_for(subject, "autoscaling"), True)
+    return switched_on(subject, enabled)
+
+
+def switched_on(subject: Scaled, enabled: Sourced[bool]) -> tuple[Change, ...]:
+    """Lets an installation render its autoscaler."""
+    place = enabled.place
+    if place is None:
+        return set_at(place_for(subject, "autoscaling"), True)
+    key = place.path[-1]
+    if key in _NO_BOUNDS:
+        return set_at(place, _NO_BOUNDS[str(key)])
+    return set_at(place, True) if key in _SWITCHES else ()
+
+
+_NO_BOUNDS = {"autoscaleMin": 2, "autoscaleMax": 5}
+"""Settings that switch the autoscaler off when they are 0, and what a pair of istiods needs."""
 
 
 def _without_request(subject: Scaled) -> list[str]:

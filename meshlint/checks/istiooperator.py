@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from meshlint.checks.fixing import remove_at, set_at
 from meshlint.checks.hits import at, listed, there
-from meshlint.findings import Hit
+from meshlint.checks.installations import switched_on
+from meshlint.findings import Change, Hit
+from meshlint.mesh.installations.editing import place_for
 from meshlint.mesh.installations.layers import Layers
 from meshlint.mesh.installations.records import ControlPlane, GatewayProxy, NodeAgent
 from meshlint.mesh.installations.tables import OPERATOR_PROFILES
@@ -15,6 +18,7 @@ from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, items, mappings, text
+from meshlint.operations import Set
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,8 @@ def hpa_spec_ineffective(
         if not enabled.value and not elsewhere:
             args = {"name": component.title, "cause": _cause(enabled)}
             related = there(enabled.place, "turns the autoscaler off")
-            yield at(given.place, args, related, on_key=True)
+            fix = switched_on(record, enabled)
+            yield at(given.place, args, related, on_key=True, fix=fix)
 
 
 def pdb_ineffective(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -99,7 +104,18 @@ def pdb_ineffective(subject: Resource, world: World, params: Mapping[str, Any]) 
         off = budget.place is not None and budget.place.path[-1] == "enabled"
         args = {"name": component.title, "version": str(record.version), "field": _minimum(record)}
         related = there(budget.place, "turns budgets off" if off else "the number the chart sees")
-        yield at(given.place, args, related, message="disabled" if off else "default", on_key=True)
+        message = "disabled" if off else "default"
+        fix = remove_at(budget.place) if off else _two_seen(record)
+        yield at(given.place, args, related, message=message, on_key=True, fix=fix)
+
+
+def _two_seen(record: ControlPlane | GatewayProxy) -> tuple[Change, ...]:
+    """A number of pods of which the chart sees that it is more than one."""
+    enabled = record.autoscaling.enabled
+    if enabled is None or not enabled.value:
+        return set_at(place_for(record, "replicas"), 2)
+    place = place_for(record, "minimum")
+    return set_at(place, 2) if place is not None and place.path[-1] == "autoscaleMin" else ()
 
 
 def _minimum(record: ControlPlane | GatewayProxy) -> str:
@@ -206,9 +222,11 @@ def namespace_ambiguous(
         if isinstance(told, str) and told:
             if told != namespace:
                 place = Place(subject.document, (*root, "values", "global", "istioNamespace"))
-                yield Hit((*root, *path), args, there(place, f"says {told}"))
+                fix = (Set(place.path, namespace),)
+                yield Hit((*root, *path), args, there(place, f"says {told}"), fix=fix)
         elif subject.kind == "IstioOperator" and namespace != "istio-system":
-            yield Hit((*root, *path), args, message="untold")
+            told_path = (*root, "values", "global", "istioNamespace")
+            yield Hit((*root, *path), args, message="untold", fix=(Set(told_path, namespace),))
 
 
 # ------------------------------------------------------------------------------- service ports
@@ -248,6 +266,16 @@ def _privileged(ports: list[Any], place: Place, name: str, section: str) -> Iter
         bound = integer(target) or 0
         args = {"name": name, "port": port, "target": bound, "section": section}
         if bound and bound < 1024:
-            yield at(place.below(index, "targetPort"), args)
+            at_target = place.below(index, "targetPort")
+            yield at(at_target, args, fix=_listening(at_target, bound))
         elif not bound and port is not None and port <= 1024:
-            yield at(place.below(index, "port"), args, message="same")
+            fix = _listening(place.below(index, "targetPort"), port)
+            yield at(place.below(index, "port"), args, message="same", fix=fix)
+
+
+_UNPRIVILEGED = {80: 8080, 443: 8443}
+"""Ports that the gateways of the profiles listen on for the well-known ones."""
+
+
+def _listening(place: Place, port: int) -> tuple[Change, ...]:
+    return set_at(place, _UNPRIVILEGED[port]) if port in _UNPRIVILEGED else ()

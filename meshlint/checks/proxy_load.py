@@ -8,6 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from meshlint.checks.fixing import (
+    annotated_config,
     exceeds,
     proxy_annotations,
     remove_config,
@@ -217,12 +218,22 @@ def concurrency_above_cpu_limit(
     if workers.place is not None and (
         workers.place.document is own or limit.place is None or limit.place.document is not own
     ):
-        fix = set_config(workers.place, ("concurrency",), most)
+        fix = _fewer_threads(subject, workers, most, world)
         related = there(limit.place, f"the CPU limit is {limit.value}")
         yield at(workers.place, args, related, fix=fix)
     elif limit.place is not None:
-        fix = set_config(workers.place, ("concurrency",), most) if workers.place else ()
+        fix = _fewer_threads(subject, workers, most, world)
         yield at(limit.place, args, there(workers.place, f"concurrency is {threads}"), fix=fix)
+
+
+def _fewer_threads(
+    subject: Workload | ControlPlane, workers: Sourced[Any], threads: int, world: World
+) -> tuple[Change, ...]:
+    """Another concurrency where it is set; for one workload alone if that is for the mesh."""
+    if isinstance(subject, Workload) and (workers.place is None or _mesh_wide(workers, world)):
+        added = annotated_config(subject, ("concurrency",), threads)
+        return (In(subject.resource.document, added),) if added else ()
+    return set_config(workers.place, ("concurrency",), threads) if workers.place else ()
 
 
 def concurrency_unbounded(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from meshlint.checks.hits import at, listed
-from meshlint.findings import Hit, Related
+from meshlint.findings import Change, Hit, In, NewDocument, Related
 from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.installations.sail import revision_of
 from meshlint.mesh.provenance import Place
@@ -16,6 +16,7 @@ from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get
 from meshlint.model.workloads import Workload
+from meshlint.operations import Append
 
 INJECTION = "istio-injection"
 REVISION = "istio.io/rev"
@@ -45,7 +46,17 @@ def default_tag_missing(
     related = tuple(
         Related(p.document, _revision_place(p).path, f"revision {p.revision}") for p in planes[:3]
     )
-    yield Hit(path, {"revisions": listed(named)}, related)
+    newest = max(planes, key=lambda plane: (plane.version.major, plane.version.minor))
+    fix = _tagged_default(newest)
+    yield Hit(path, {"revisions": listed(named), "newest": newest.revision}, related, fix=fix)
+
+
+def _tagged_default(plane: ControlPlane) -> tuple[Change, ...]:
+    """Gives a revision the tag default; rendered objects have to be rendered again for that."""
+    site = plane.values.site("revisionTags") if plane.form == "helm" else None
+    if site is None or site.embedded:
+        return ()
+    return (In(site.document, (Append(site.path, "default"),)),)
 
 
 def _asks_for_default(subject: Resource | Workload, world: World) -> tuple[str | int, ...] | None:
@@ -91,8 +102,20 @@ def sail_default_revision_missing(
             named = subject.name != "default"
             field = ("metadata", "name") if named else ("spec", "updateStrategy", "type")
             message = "default" if named else "revision-based"
-            yield Hit((*subject.path, *field), args, related, message=message)
+            fix = (_default_tag(subject),)
+            yield Hit((*subject.path, *field), args, related, message=message, fix=fix)
             return
+
+
+def _default_tag(istio: Resource) -> NewDocument:
+    return NewDocument(
+        {
+            "apiVersion": "sailoperator.io/v1",
+            "kind": "IstioRevisionTag",
+            "metadata": {"name": "default"},
+            "spec": {"targetRef": {"kind": "Istio", "name": istio.name}},
+        }
+    )
 
 
 # ----------------------------------------------------------------------------- unknown revisions

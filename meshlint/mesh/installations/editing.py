@@ -7,10 +7,10 @@ Values that are a text of their own, as in an Argo CD Application, have no place
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from meshlint.mesh.installations.records import ControlPlane, GatewayProxy, NodeAgent
-from meshlint.mesh.provenance import Place, Sourced
+from meshlint.mesh.provenance import Place
 from meshlint.mesh.versions import ISTIOD_AFFINITY, ISTIOD_TOPOLOGY_SPREAD
 from meshlint.model.values import mappings
 
@@ -73,11 +73,6 @@ def place_for(record: ControlPlane | GatewayProxy | NodeAgent, field: Field) -> 
 def editable(place: Place | None) -> Place | None:
     """A place, if what it leads to has one of its own."""
     return None if place is None or place.embedded else place
-
-
-def writable(value: Sourced[Any]) -> Place | None:
-    """Where a value was decided, else where it would be set."""
-    return editable(value.place or value.site)
 
 
 def _place(record: ControlPlane | GatewayProxy | NodeAgent, field: Field) -> Place | None:
