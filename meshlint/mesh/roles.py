@@ -160,9 +160,13 @@ def _istio_config(world: World) -> Sequence[Any]:
     return [r for r in world.index.resources if r.group in ISTIO_GROUPS]
 
 
+# Prefixes of the roles and bindings that Kubernetes, and GKE, bring along.
+_SYSTEM_PREFIXES = ("system:", "gce:")
+
+
 def _not_system(*kinds: str) -> Callable[[World], Sequence[Any]]:
     return lambda world: [
-        r for r in world.index.of_kind(*kinds) if not r.name.startswith("system:")
+        r for r in world.index.of_kind(*kinds) if not r.name.startswith(_SYSTEM_PREFIXES)
     ]
 
 
