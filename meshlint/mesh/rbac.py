@@ -1,0 +1,79 @@
+"""What roles of Kubernetes allow, and which role a binding gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from meshlint.findings import Path
+from meshlint.model.index import Index
+from meshlint.model.resources import Resource
+from meshlint.model.values import items, mappings, text
+
+CORE = ""
+RBAC = "rbac.authorization.k8s.io"
+ADMIN_ROLE = "cluster-admin"
+"""ClusterRole that every cluster has and that may do everything."""
+
+_EVERY_VERB = frozenset({"create", "delete", "get", "list", "patch", "update", "watch"})
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One rule of a role: every verb on every resource that it names."""
+
+    value: Mapping[str, Any]
+    path: Path
+
+    def names(self, field: str) -> list[str]:
+        """The strings of a field."""
+        return [name for name in items(self.value, field) if isinstance(name, str)]
+
+    @property
+    def is_limited_to_names(self) -> bool:
+        """Whether it holds for objects of certain names only."""
+        return bool(items(self.value, "resourceNames"))
+
+    @property
+    def is_for_everything(self) -> bool:
+        """Whether it leaves nothing out."""
+        verbs = self.names("verbs")
+        return (
+            ("*" in verbs or _EVERY_VERB.issubset(verbs))
+            and "*" in self.names("resources")
+            and "*" in self.names("apiGroups")
+        )
+
+    def granted(self, group: str, resource: str, verbs: Iterable[str]) -> list[str]:
+        """Which of the verbs it grants on a resource, `pods/exec` being one of its own."""
+        groups, resources, own = (self.names(f) for f in ("apiGroups", "resources", "verbs"))
+        if group not in groups and "*" not in groups:
+            return []
+        _, slash, part = resource.partition("/")
+        if not {"*", resource, f"*/{part}" if slash else resource}.intersection(resources):
+            return []
+        return [verb for verb in verbs if verb in own or "*" in own]
+
+
+def permissions(role: Resource) -> Iterator[Permission]:
+    """The rules of a role."""
+    for index, value in mappings(role.value, "rules"):
+        yield Permission(value, (*role.path, "rules", index))
+
+
+def role_of(binding: Resource, index: Index) -> Resource | None:
+    """The role that a binding gives, where the input has it."""
+    kind, name = text(binding.value, "roleRef", "kind"), text(binding.value, "roleRef", "name")
+    if kind == "ClusterRole":
+        found = [role for role in index.of_kind(f"{RBAC}/ClusterRole") if role.name == name]
+        return found[-1] if found else None
+    if kind == "Role":
+        return index.find(f"{RBAC}/Role", binding.namespace, name)
+    return None
+
+
+def subjects_of(binding: Resource) -> Iterator[tuple[int, str, str]]:
+    """Index, kind and name of each subject of a binding."""
+    for index, subject in mappings(binding.value, "subjects"):
+        yield index, text(subject, "kind"), text(subject, "name")
