@@ -51,7 +51,14 @@ def metadata(unpacked_wheel: Path) -> Path:
 
 @pytest.mark.slow
 def test_wheel_holds_the_package_and_nothing_else(unpacked_wheel: Path, metadata: Path) -> None:
-    assert {path.name for path in unpacked_wheel.iterdir()} == {"meshlint", metadata.name}
+    data = unpacked_wheel / f"meshlint-{meshlint.__version__}.data"
+    assert {path.name for path in unpacked_wheel.iterdir()} == {
+        "meshlint",
+        metadata.name,
+        data.name,
+    }
+    shared = [p.relative_to(data).as_posix() for p in data.rglob("*") if p.is_file()]
+    assert shared == ["data/share/man/man1/meshlint.1"]
     package = ROOT / "meshlint"
     expected = {
         path.relative_to(package)
@@ -116,7 +123,9 @@ def test_locked_versions_satisfy_the_declared_ranges(metadata: Path) -> None:
                 assert requirement.specifier.contains(pin), f"{lock.name}: {name}=={pin}, {text}"
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+@pytest.mark.parametrize(
+    "lock", [*LOCKS, ROOT / "requirements-docs.lock"], ids=lambda lock: lock.name
+)
 def test_lock_file_pins_by_hash_and_names_no_index(lock: Path) -> None:
     text = lock.read_text()
     assert "://" not in text
