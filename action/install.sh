@@ -18,7 +18,6 @@ python=$INPUT_PYTHON
   fail "Python 3.10 or newer is needed: run actions/setup-python before, or name one by the input python."
 
 # A job may use the action more than once, by several Pythons and at several revisions.
-# shellcheck disable=SC2016
 key=$("$python" -I -c '
 import hashlib, sys
 print(hashlib.sha256("\n".join([sys.executable, sys.version, *sys.argv[1:]]).encode()).hexdigest()[:16])
@@ -28,6 +27,7 @@ venv=$RUNNER_TEMP/meshlint/venv-$key
 if [ ! -e "$venv/complete" ]; then
   "$python" -I -m venv --clear "$venv" ||
     fail "No virtual environment could be made; Debian and Ubuntu need the package python3-venv."
+  [ -e "$venv/bin/python" ] || fail "Runners with Windows are not supported; those with Linux and macOS are."
   "$venv/bin/python" -I -m pip --disable-pip-version-check --no-input --quiet \
     install --require-hashes --requirement "$GITHUB_ACTION_PATH/requirements.lock" ||
     fail "The libraries of meshlint could not be installed."

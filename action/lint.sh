@@ -120,7 +120,7 @@ PYTHON
 fi
 if [ -e "$sarif" ]; then
   # A category in the file has precedence over the one that the upload is told.
-  "$PYTHON" -I - "$sarif" "$INPUT_CATEGORY" <<'PYTHON'
+  "$PYTHON" -I - "$sarif" "${INPUT_CATEGORY:-meshlint}" <<'PYTHON'
 import json, sys
 with open(sys.argv[1], encoding="utf-8") as file:
     log = json.load(file)
