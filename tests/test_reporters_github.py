@@ -134,6 +134,13 @@ def test_every_rule_is_shown_before_any_is_shown_twice() -> None:
     ]
 
 
+def test_what_could_not_be_linted_comes_before_its_equals() -> None:
+    found = (*_some("error", 20, "severe"), *_some("error", 1, "broken"))
+    broken = replace(found[-1], about_run=True)
+    commands, _ = read(log_of(Report((*found[:-1], broken))))
+    assert [command.message.split("\n")[0] for command in commands[:2]] == ["broken 0", "severe 0"]
+
+
 def test_a_large_report_stays_within_the_limits_of_a_step() -> None:
     log = log_of(large_report(), replace(CONTEXT, rules=LARGE_RULES))
     commands, _ = read(log)

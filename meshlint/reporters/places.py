@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 if TYPE_CHECKING:
     from meshlint.findings import Location
@@ -54,6 +53,8 @@ def repository_path(path: str, context: ReportContext) -> str:
 
 def quoted(path: str) -> str:
     """A path as part of a URI."""
+    from urllib.parse import quote
+
     try:
         # Names that are no UTF-8 come from the file system with their bytes as lone surrogates.
         return quote(path.encode("utf-8", "surrogateescape"))
