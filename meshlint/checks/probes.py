@@ -20,31 +20,44 @@ _HOOKS = (("lifecycle", "postStart"), ("lifecycle", "preStop"))
 def readiness_missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Serving pods that count as ready before they can answer.
 
-    With `every_container` every main container of every workload has to have the probe.
+    With `every_container` every main container of every workload has to have the probe, with
+    `any_probe` another one does as well.
     """
     if not subject.main_containers:
         return
+    enough = _enough("readinessProbe", params)
     if params["every_container"]:
         for container in subject.main_containers:
-            if not _has(container, "readinessProbe"):
+            if not _has(container, enough):
                 yield _missing(container, "readinessProbe", "every")
         return
     if not serves(world, subject):
         return
     called = called_containers(world.index, subject)
-    if not any(_has(container, "readinessProbe") for container in called):
+    if not any(_has(container, enough) for container in called):
         yield _missing(called[0], "readinessProbe", "default")
 
 
 def liveness_missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Containers that the kubelet never restarts for hanging."""
+    """Containers that the kubelet never restarts for hanging.
+
+    With `one_container` one container of the pod with the probe is enough, with `any_probe`
+    another probe does as well.
+    """
+    enough = _enough("livenessProbe", params)
+    if params["one_container"] and any(_has(c, enough) for c in subject.main_containers):
+        return
     for container in subject.main_containers:
-        if not _has(container, "livenessProbe"):
+        if not _has(container, enough):
             yield _missing(container, "livenessProbe", "default")
 
 
-def _has(container: Container, probe: str) -> bool:
-    return bool(mapping(container.value, probe))
+def _enough(probe: str, params: Mapping[str, Any]) -> tuple[str, ...]:
+    return PROBES if params["any_probe"] else (probe,)
+
+
+def _has(container: Container, probes: tuple[str, ...]) -> bool:
+    return any(mapping(container.value, probe) for probe in probes)
 
 
 def _missing(container: Container, probe: str, message: str) -> Hit:
