@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 from github_log import annotations, read
 from hostile_samples import LARGE, LARGE_RULES, SECRET, hostile_report, large_report
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from report_samples import DEPLOYMENT, RULES, at, finding, shop_report
 
 from meshlint.findings import Finding, Location, Report, Severity
@@ -85,6 +87,24 @@ def test_a_manifest_cannot_give_commands() -> None:
     assert log.encode("utf-8")
     assert not {"\x1b", "\x00", "\u202e", "\u2028", "\x85"} & set(log)
     assert SECRET not in log
+
+
+PARTS = st.lists(
+    st.sampled_from(["::", "error", "%0A", "%", ",", "\n", "\r", " ", "##[", "a", "="])
+)
+TEXTS = st.one_of(st.text(max_size=40), PARTS.map("".join))
+
+
+@settings(deadline=None)
+@given(TEXTS, TEXTS, TEXTS)
+def test_no_text_whatever_gives_a_command(message: str, path: str, title: str) -> None:
+    place = Location(SourceFile(path or "a", "a: 1\n"), Span(0, 1), message=message)
+    report = Report((finding(place, place, message=message),), notices=(message,))
+    rules = (replace(RULES[0], title=title, remediation=message),)
+    commands, rest = read(log_of(report, replace(CONTEXT, rules=rules)))
+    assert [command.name for command in commands] == ["warning"]
+    assert set(commands[0].properties) == {"file", "line", "endLine", "col", "endColumn", "title"}
+    assert len(rest) == 1
 
 
 def test_files_are_named_from_the_root_of_the_repository() -> None:

@@ -9,10 +9,13 @@ from xml.etree import ElementTree as ET
 import pytest
 import xmlschema
 from hostile_samples import LARGE, LARGE_RULES, SECRET, hostile_report, large_report
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from report_samples import DEPLOYMENT, INSTALLATION, RULES, at, finding, shop_report
 
-from meshlint.findings import Report
+from meshlint.findings import Location, Report
 from meshlint.reporters import FORMATS, ReportContext
+from meshlint.text import SourceFile, Span
 
 CONTEXT = ReportContext("1.2.3", RULES)
 SCHEMA = xmlschema.XMLSchema(Path(__file__).with_name("junit.xsd"))
@@ -109,6 +112,15 @@ def test_what_xml_cannot_hold_is_shown_escaped() -> None:
     assert "]]> -->" in told
     assert "\U0001f600\u00e4" in told
     assert SECRET not in text
+
+
+@settings(deadline=None)
+@given(st.text(max_size=60), st.text(min_size=1, max_size=60))
+def test_no_text_whatever_breaks_the_xml(message: str, path: str) -> None:
+    place = Location(SourceFile(path, "a: 1\n"), Span(0, 1), message=message)
+    report = Report((finding(place, place, message=message),))
+    for name in ("junit", "checkstyle"):
+        ET.fromstring(FORMATS[name](report, CONTEXT).encode("ascii"))
 
 
 def test_a_large_report_tells_of_every_finding() -> None:
