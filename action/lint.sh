@@ -85,6 +85,8 @@ fi
 if [ "$INPUT_SUMMARY" = true ]; then
   command+=("--format=github-summary=$work/summary.md")
 fi
+# The category in the file has precedence over the one that the upload is told.
+option --sarif-category "$INPUT_CATEGORY"
 option --profile "$INPUT_PROFILE"
 option --config "$INPUT_CONFIG"
 option --fail-on "$INPUT_FAIL_ON"
@@ -119,16 +121,6 @@ print(f"warnings={counts['warning']}")
 PYTHON
 fi
 if [ -e "$sarif" ]; then
-  # A category in the file has precedence over the one that the upload is told.
-  "$PYTHON" -I - "$sarif" "${INPUT_CATEGORY:-meshlint}" <<'PYTHON'
-import json, sys
-with open(sys.argv[1], encoding="utf-8") as file:
-    log = json.load(file)
-for run in log["runs"]:
-    run["automationDetails"] = {"id": sys.argv[2].rstrip("/") + "/"}
-with open(sys.argv[1], "w", encoding="utf-8", newline="\n") as file:
-    json.dump(log, file, indent=1)
-PYTHON
   output sarif-file "$sarif"
 fi
 output exit-code "$code"
