@@ -66,8 +66,7 @@ def role_of(binding: Resource, index: Index) -> Resource | None:
     """The role that a binding gives, where the input has it."""
     kind, name = text(binding.value, "roleRef", "kind"), text(binding.value, "roleRef", "name")
     if kind == "ClusterRole":
-        found = [role for role in index.of_kind(f"{RBAC}/ClusterRole") if role.name == name]
-        return found[-1] if found else None
+        return index.find(f"{RBAC}/ClusterRole", "", name)
     if kind == "Role":
         return index.find(f"{RBAC}/Role", binding.namespace, name)
     return None
