@@ -206,7 +206,8 @@ def outlier_detection_missing(
     own = [mapping(subset, "trafficPolicy", "outlierDetection") for subset in subsets]
     if "outlierDetection" not in whole and not (own and all(own)):
         path = (*subject.path, "spec", "trafficPolicy" if whole else "host")
-        fix = (Set((*subject.path, "spec", "trafficPolicy", "outlierDetection"), _EJECTION),)
+        block = (*subject.path, "spec", "trafficPolicy", "outlierDetection")
+        fix = (Set(block, _EJECTION, before="subsets"),)
         yield Hit(path, {"host": host}, on_key=True, fix=fix)
         return
     for policy in policies:

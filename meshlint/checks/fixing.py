@@ -18,7 +18,7 @@ from meshlint.mesh.proxy_resources import Resources, chart_defaults, installed, 
 from meshlint.mesh.world import World
 from meshlint.model.quantity import parse_quantity
 from meshlint.model.selectors import matches_selector
-from meshlint.model.values import get, mapping, string_map, text
+from meshlint.model.values import get, items, mapping, mappings, string_map, text
 from meshlint.model.workloads import Container, Workload
 from meshlint.operations import Append, Operation, OperationError, Remove, Set, applied
 from meshlint.text import SourceFile
@@ -77,7 +77,8 @@ def container_resource(
     )
     if exceeds(value, other) if section == "requests" else exceeds(other, value):
         return ()
-    return (Set((*container.path, "resources", section, resource), value),)
+    before = "limits" if section == "requests" else ""
+    return (Set((*container.path, "resources", section, resource), value, before),)
 
 
 def exceeds(one: Any, other: Any) -> bool:
@@ -100,6 +101,27 @@ def pairs(found: Mapping[str, Any]) -> str:
 def set_first(block: Mapping[str, Any], path: Path, key: str, value: Any) -> Set:
     """Sets a key of a block, in front of all others where it is missing."""
     return Set((*path, key), value, before=next(iter(block), ""))
+
+
+def next_to(place: Place | None, above: Sequence[str], below: Sequence[str]) -> str:
+    """The sibling that a new key goes in front of, so that it stands beside one of these."""
+    if place is None or place.embedded:
+        return ""
+    keys = list(mapping(place.document.value, *place.path[:-1]))
+    for name in below:
+        if name in keys:
+            return name
+    for name in above:
+        if name in keys[:-1]:
+            return str(keys[keys.index(name) + 1])
+    return ""
+
+
+def keeps_data(workload: Workload) -> bool:
+    """Whether pods own volumes: a second one would be another database, or wait for the volume."""
+    return bool(items(workload.resource.spec, "volumeClaimTemplates")) or any(
+        "persistentVolumeClaim" in volume for _, volume in mappings(workload.pod_spec, "volumes")
+    )
 
 
 def free_name(world: World, group_kind: str, workload: Workload, suffix: str) -> str:
@@ -166,6 +188,22 @@ def new_budget(world: World, workload: Workload, template: Workload) -> NewDocum
             },
         }
     )
+
+
+def mesh_config_place(place: Place | None) -> Place | None:
+    """Where a person sets a field of MeshConfig of which nothing is written yet.
+
+    An IstioOperator has `spec.meshConfig` for it, beside `spec.values`.
+    """
+    if place is None or place.path[1:3] != ("values", "meshConfig"):
+        return place
+    written = place.document.value
+    if (
+        get(written, "kind") != "IstioOperator"
+        or get(written, "spec", *place.path[1:3]) is not None
+    ):
+        return place
+    return Place(place.document, ("spec", *place.path[2:]), place.embedded)
 
 
 def set_at(place: Place | None, value: Any, *steps: str, before: str = "") -> tuple[Change, ...]:

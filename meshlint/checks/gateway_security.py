@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from meshlint.checks.fixing import set_at
+from meshlint.checks.fixing import mesh_config_place, set_at
 from meshlint.checks.hits import at
 from meshlint.checks.mending import added
 from meshlint.findings import Change, Hit, Related
@@ -122,7 +122,8 @@ def egress_unrestricted(
     if place is not None:
         yield at(place, {"mode": mode}, fix=set_at(place, "REGISTRY_ONLY"))
     else:
-        fix = set_at(subject.config.site("outboundTrafficPolicy", "mode"), "REGISTRY_ONLY")
+        site = mesh_config_place(subject.config.site("outboundTrafficPolicy", "mode"))
+        fix = set_at(site, "REGISTRY_ONLY")
         yield Hit(subject.path, {"mode": "ALLOW_ANY (the default)"}, on_key=True, fix=fix)
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from meshlint.checks.fixing import remove_at
+from meshlint.checks.fixing import mesh_config_place, remove_at
 from meshlint.checks.hits import at
 from meshlint.findings import Change, Hit, In
 from meshlint.mesh.installations.field_tables import (
@@ -134,7 +134,7 @@ def _moved(subject: Record, field: Field, place: Place) -> tuple[Change, ...]:
         return ()
     if successor[1] == "meshConfig" and not tree:
         steps, tree = ["meshConfig", *steps], subject.values
-    site = tree.site(*steps)
+    site = mesh_config_place(tree.site(*steps))
     if site is None or site.embedded or place.embedded or site.document is not place.document:
         return ()
     if place.path[-1] != field.path[-1]:

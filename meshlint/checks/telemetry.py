@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from meshlint.checks.fixing import set_at
+from meshlint.checks.fixing import mesh_config_place, set_at
 from meshlint.checks.hits import at
 from meshlint.findings import Hit
 from meshlint.mesh import tracing
@@ -51,7 +51,7 @@ def access_log_disabled(
             site = subject.values.site("meshConfig", "accessLogFile")
             if config:
                 site = config.site("accessLogFile")
-            fix = () if entries else set_at(site, _OUTPUT)
+            fix = () if entries else set_at(mesh_config_place(site), _OUTPUT)
             yield Hit(subject.path, args, on_key=True, fix=fix)
     elif entries:
         # An entry without providers takes away what MeshConfig sets as well.
@@ -78,8 +78,11 @@ def access_log_unstructured(
                 beside = Place(
                     place.document, (*place.path[:-1], "accessLogEncoding"), place.embedded
                 )
+                keys = list(mapping(place.document.value, *place.path[:-1]))
                 # A parameter of Argo CD has no siblings of that name.
-                fix = set_at(beside, "JSON") if place.path[-1] != "value" else ()
+                known = "accessLogFile" in keys
+                following = keys[keys.index("accessLogFile") + 1 :][:1] if known else []
+                fix = set_at(beside, "JSON", before="".join(following)) if known else ()
                 yield at(place, {"file": file.value}, fix=fix)
     used = {*subject.defaults("accessLogging"), *world.telemetries.referred("accessLogging")}
     for provider in subject.providers:
@@ -161,11 +164,24 @@ def _switched_off(subject: ControlPlane, world: World) -> Iterator[Hit]:
 
 
 def label_missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Pods of the mesh without the labels that name them in metrics and traces."""
+    """Pods of the mesh without the labels that name them in metrics and traces.
+
+    `annotations` are groups as well; with `either` those of the workload itself do too.
+    """
     if not any(_is_a(subject, kind, world) for kind in params["kinds"]):
         return
+    outer = subject.resource
+    labels, annotations = [subject.labels], [subject.annotations]
+    if params["either"]:
+        labels.append(outer.labels)
+        annotations.append(outer.annotations)
+    for group in params["annotations"]:
+        if group and not any(found.get(name) for found in annotations for name in group):
+            args = {"annotations": " or ".join(group), "name": subject.name}
+            path = (*outer.path, "metadata", "annotations")
+            yield Hit(path, args, message="annotation", on_key=True)
     for group in params["groups"]:
-        if group and not any(subject.labels.get(label) for label in group):
+        if group and not any(found.get(label) for found in labels for label in group):
             args = {"labels": " or ".join(group), "name": subject.name}
             message = "default" if _CANONICAL & set(group) else "other"
             yield Hit(subject.labels_path, args, message=message, on_key=True)
