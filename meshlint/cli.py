@@ -523,12 +523,13 @@ def _enabled_rules(
     enabled = []
     # What the command line leaves out runs nowhere, whatever an override says.
     unwanted = named_rules(rules, options["ignore"])
-    somewhere = ({rule.id for rule in chosen} | overrides.selected) - unwanted
+    everywhere = {rule.id for rule in chosen}
+    somewhere = (everywhere | overrides.selected) - unwanted
     for rule in rules:
         if rule.id in somewhere:
             entry = config.rules.get(rule.id, {})
             made = enable(rule, entry.get("severity"), entry.get("params"))
-            enabled.append(replace(made, everywhere=rule in chosen))
+            enabled.append(replace(made, everywhere=rule.id in everywhere))
     return tuple(enabled), overrides
 
 
