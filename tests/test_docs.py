@@ -25,7 +25,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+import meshlint
+from meshlint.cli import main
 from meshlint.ruleset import load_builtin
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,6 +133,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_page_can_be_followed(
     page: Path, tmp_path: Path, environment: dict[str, str], update_golden: bool
@@ -296,3 +300,27 @@ def test_configuration_reference_names_every_setting() -> None:
     text = (DOCS / "reference" / "configuration.md").read_text()
     for name, setting in schema["properties"].items():
         assert f"\n## {name}\n\n{setting['description']}\n" in text
+
+
+def test_findings_link_to_the_published_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meshlint, "DOCS_URL", "https://docs.example/meshlint")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cart.yaml").write_text("kind: Deployment\napiVersion: apps/v1\n")
+    own = tmp_path / "rules" / "owner-missing.yaml"
+    own.parent.mkdir()
+    own.write_text(
+        "id: owner-missing\ntitle: No owner\nseverity: warning\nprofiles: [production]\n"
+        "subjects: [apps/Deployment]\ncontext: self\nmessage: Nobody answers for it.\n"
+        "schema: {at: resource, must: {required: [owner]}}\nreferences: []\n"
+        "rationale: Alerts that nobody receives help nobody at all.\nremediation: Write down who answers for it, as a label.\n"
+    )
+    arguments = ["--rules", "rules", "--profile", "all", "--format", "json", "cart.yaml"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code in (0, 1), done.output
+    links = {entry["rule"]: entry["help"] for entry in json.loads(done.stdout)["findings"]}
+    assert links.pop("owner-missing") == "meshlint explain owner-missing"
+    assert links
+    for rule, link in links.items():
+        assert link == f"https://docs.example/meshlint/rules/{rule}/"
