@@ -58,6 +58,8 @@ def plan(document: Document, operations: Sequence[Operation]) -> tuple[Edit, ...
     start = document.span.start
     end = _end_of_document(document)
     text = whole[start:end]
+    if parse(SourceFile(document.file.path, text)).problems:
+        raise Refused("the document itself has faults of syntax")
     try:
         for operation in operations:
             now = _parsed(text, document)
@@ -87,7 +89,7 @@ def append_document(file: SourceFile, value: Any) -> Edit:
     text = file.text
     if text.lstrip()[:1] in ("{", "["):
         raise Refused("a JSON file holds one document")
-    newline = "\r\n" if "\r\n" in text else "\n"
+    newline = _line_end(text)
     body = text.rstrip()
     lead = "" if not body or body.endswith("---") else f"---{newline}"
     if text and not text.endswith(("\n", "\r")):
@@ -155,6 +157,15 @@ def _end_of_document(document: Document) -> int:
     return min(end + 1, len(text))
 
 
+def _line_end(text: str, at: int = -1) -> str:
+    """How a line ends: the one that ends at an offset, else most likely the lines of a text."""
+    if at >= 0:
+        for end in ("\r\n", "\n", "\r"):
+            if text.startswith(end, at):
+                return end
+    return next((end for end in ("\r\n", "\n", "\r") if end in text), "\n")
+
+
 def _differences(before: str, after: str, base: int) -> Iterator[Edit]:
     """What differs, line by line, and within a line without the parts that are equal."""
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
@@ -194,7 +205,7 @@ class _Editor:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.text = document.file.text
-        self.newline = "\r\n" if "\r\n" in self.text else "\n"
+        self.newline = _line_end(self.text)
 
     def edit(self, operation: Operation) -> Edit:
         path = operation.path
@@ -472,7 +483,7 @@ class _Editor:
             if not around and not self._in_flow(home) and home:
                 return self._replace_by_block(home, self._span(home), around, {name: value})
             key = json.dumps(name) if self._json(home) else scalar_text(name, flow=True)
-            return self._insert_flow(home, f"{key}: {self._flow(value, home)}")
+            return self._insert_flow(home, f"{key}: ", value)
         last = (*home, list(around)[-1])
         self._refuse_shared(last)
         at = self._after_value(last)
@@ -483,6 +494,7 @@ class _Editor:
             at = self._after_value((*home, keys[keys.index(before) - 1]))
         elif before in keys and self._below_key(home):
             at = self._line_end(self._colon(home))
+        self.newline = _line_end(self.text, at)
         return Edit(Span(at, at), self.newline + self._indented(lines, column))
 
     def _below_key(self, home: Path) -> bool:
@@ -495,9 +507,10 @@ class _Editor:
     def _entry(self, name: str, value: Any) -> list[str]:
         return block_lines({name: value}, indented=_indents(self.text))
 
-    def _insert_flow(self, home: Path, entry: str) -> Edit:
+    def _insert_flow(self, home: Path, name: str, added: Any) -> Edit:
         value = self._value(home)
         span = self._span(home)
+        entry = name + self._flow(added, home)
         if not value:
             opening = self._content(home)
             if "#" in self.text[opening : span.end]:
@@ -513,10 +526,23 @@ class _Editor:
         comma = rest.find(",")
         own_line = self._blank_before(begin_span.start)
         joint = self.newline + " " * self._column(begin_span.start) if own_line else " "
+        if own_line and self._json(home):
+            entry = name + self._json_lines(added, home, begin_span.start)
         if comma >= 0 and not rest[:comma].strip():
             at = end + comma + 1
             return Edit(Span(at, at), f"{joint}{entry}")
         return Edit(Span(end, end), f",{joint}{entry}")
+
+    def _json_lines(self, value: Any, home: Path, sibling: int) -> str:
+        """JSON over several lines, in by as much as a sibling is from the brackets around it."""
+        opening = self._line_start(self._content(home))
+        outer = re.compile(r"[ ]*").match(self.text, opening)
+        column = self._column(sibling)
+        step = column - len(outer[0]) if outer is not None else 0
+        if step <= 0:
+            return self._flow(value, home)
+        lines = json.dumps(value, ensure_ascii=False, indent=step).split("\n")
+        return (self.newline + " " * column).join(lines)
 
     def _append(self, path: Path, value: Any) -> Edit:
         listed = self._value(path)
@@ -525,7 +551,7 @@ class _Editor:
         if self._is_flow(path) or self._in_flow(path):
             if not listed and not self._in_flow(path) and isinstance(path[-1], str):
                 return self._replace_by_block(path, self._span(path), listed, [value])
-            return self._insert_flow(path, self._flow(value, path))
+            return self._insert_flow(path, "", value)
         at = self._after_value((*path, len(listed) - 1))
         column = self._column(self._dash((*path, 0)))
         # A flat item goes on one line where the last one does.
@@ -536,6 +562,7 @@ class _Editor:
             lines = [f"- {flow_text(value)}"]
         else:
             lines = block_lines([value], indented=_indents(self.text))
+        self.newline = _line_end(self.text, at)
         return Edit(Span(at, at), self.newline + self._indented(lines, column))
 
     def _dash(self, path: Path) -> int:

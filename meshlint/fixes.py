@@ -20,6 +20,7 @@ from meshlint.edits import Edit, Refused, append_document, apply_edits, plan
 from meshlint.findings import FileEdit, Finding, Fix, NewDocument, Path, Report
 from meshlint.model.values import get
 from meshlint.operations import (
+    Append,
     Operation,
     OperationError,
     Remove,
@@ -80,12 +81,15 @@ def _edits(fix: Fix) -> list[FileEdit]:
     for document, changes in fix.changes:
         assert isinstance(document, Document)
         operations = [change for change in changes if not isinstance(change, NewDocument)]
+        added = [dict(change.value) for change in changes if isinstance(change, NewDocument)]
+        if document.file.text.lstrip()[:1] == "{" and isinstance(
+            get(document.value, "items"), list
+        ):
+            # One document is all that such a file holds, but this one is a list of objects.
+            operations += [Append(("items",), value) for value in added]
+            added = []
         edits = list(plan(document, operations)) if operations else []
-        edits += [
-            append_document(document.file, dict(change.value))
-            for change in changes
-            if isinstance(change, NewDocument)
-        ]
+        edits += [append_document(document.file, value) for value in added]
         found += [FileEdit(document.file, edit.span, edit.text) for edit in edits]
     if not found:
         raise Refused("there is nothing to edit")

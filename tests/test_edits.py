@@ -225,7 +225,7 @@ def test_json_stays_json() -> None:
     assert edited(text, Set(("a", "d"), "x")) == text.replace('"b": 1', '"b": 1, "d": "x"')
     assert edited(text, Append(("c",), True)) == text.replace("    1\n", "    1,\n    true\n")
     assert edited(text, Set(("e",), {"f": None})) == text.replace(
-        "  ]\n}", '  ],\n  "e": {"f": null}\n}'
+        "  ]\n}", '  ],\n  "e": {\n    "f": null\n  }\n}'
     )
     with pytest.raises(Refused):
         append_document(SourceFile("x.json", text), {"a": 1})
@@ -550,3 +550,22 @@ def test_words_that_are_not_written_as_they_are_stay() -> None:
         edited('e: "u\\x70"\n', Reword(("e",), "up", "top"))
     with pytest.raises(Refused, match="no text"):
         edited("e: 1\n", Reword(("e",), "up", "top"))
+
+
+def test_json_that_is_spread_over_lines_stays_so() -> None:
+    text = '{\n  "spec": {\n    "a": [\n      1\n    ]\n  }\n}\n'
+    assert edited(text, Set(("spec", "b"), {"c": [2]})) == (
+        '{\n  "spec": {\n    "a": [\n      1\n    ],\n    "b": {\n'
+        '      "c": [\n        2\n      ]\n    }\n  }\n}\n'
+    )
+    assert edited('{"spec": {"a": 1}}', Set(("spec", "b"), {"c": 2})) == (
+        '{"spec": {"a": 1, "b": {"c": 2}}}'
+    )
+
+
+def test_a_new_line_ends_as_the_one_before_it() -> None:
+    text = "a: 1\r\nspec:\n  b: 1\n  c: 2\r\n"
+    assert edited(text, Set(("spec", "x"), 1, before="b")) == (
+        "a: 1\r\nspec:\n  x: 1\n  b: 1\n  c: 2\r\n"
+    )
+    assert edited("a: 1\rb: 2\r", Set(("c",), 3)) == "a: 1\rb: 2\rc: 3\r"

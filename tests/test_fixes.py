@@ -157,3 +157,29 @@ def test_formats_show_the_same_edit(budget: Path) -> None:
         "endLine": 8,
         "endColumn": 20,
     }
+
+
+def test_a_new_object_joins_the_list_that_a_json_file_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = {"app": "billing"}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "billing", "namespace": "shop"},
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": []}},
+        },
+    }
+    path = tmp_path / "list.json"
+    before = {"apiVersion": "v1", "kind": "List", "items": [deployment]}
+    path.write_text(json.dumps(before, indent=2))
+    (tmp_path / ".meshlint.yaml").write_text("complete: {disruption-budgets: true}\n")
+    CliRunner().invoke(main, ["--select", "pdb-missing", "--unsafe-fixes", "."])
+    after = json.loads(path.read_text())
+    assert path.read_text() == json.dumps(after, indent=2)
+    assert after["items"][0]["metadata"] == deployment["metadata"]
+    assert "PodDisruptionBudget" in [item["kind"] for item in after["items"]]
