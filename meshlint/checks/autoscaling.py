@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from meshlint.checks.fixing import new_autoscaler, set_first
+from meshlint.checks.fixing import keeps_data, new_autoscaler, set_first
 from meshlint.findings import Change, Hit, Path, Related
 from meshlint.mesh.autoscaling import (
     API_VERSIONS,
@@ -78,7 +78,7 @@ def _new_autoscaler(
 ) -> tuple[Change, ...]:
     """An autoscaler that looks at the CPU of the main container, in place of a fixed number."""
     main = next(iter(template.main_containers), None)
-    if main is None or workload.kind not in API_VERSIONS or not workload.name:
+    if main is None or workload.kind not in API_VERSIONS or keeps_data(template):
         return ()
     if container_resources(world.index, template, main).missing("requests", "cpu"):
         return ()  # nothing to divide by

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from meshlint.checks.fixing import set_first
+from meshlint.checks.fixing import keeps_data, set_first
 from meshlint.checks.hits import listed
 from meshlint.findings import Hit, Path, Related
 from meshlint.mesh.budgets import sure_pods
@@ -42,7 +42,9 @@ def replicas_too_low(subject: Workload, world: World, params: Mapping[str, Any])
             "min": params["min"],
         },
         on_key=not written,
-        fix=(set_first(spec, (*subject.resource.path, "spec"), "replicas", params["min"]),),
+        fix=()
+        if keeps_data(subject)
+        else (set_first(spec, (*subject.resource.path, "spec"), "replicas", params["min"]),),
     )
 
 
@@ -233,11 +235,19 @@ def selector_overlapping(
 def restart_policy_invalid(
     subject: Workload, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
-    """Restart policies that the API server refuses for the kind."""
-    if subject.kind == "Pod" or not subject.pod_spec:
+    """Restart policies that the API server refuses for the kind, or that are not `accepted`."""
+    if not subject.pod_spec:
         return
     policy = subject.pod_spec.get("restartPolicy")
     path = (*subject.pod_spec_path, "restartPolicy")
+    accepted = params["accepted"]
+    if accepted:
+        if policy is not None and policy not in accepted:
+            args = {"kind": subject.kind, "policy": policy, "accepted": " or ".join(accepted)}
+            yield Hit(path, args, message="other")
+        return
+    if subject.kind == "Pod":
+        return
     if subject.kind in JOB_KINDS:
         if policy is None:
             yield Hit(path, {"kind": subject.kind}, message="absent", on_key=True)

@@ -13,7 +13,7 @@ from meshlint.mesh.roles import JOB_KINDS
 from meshlint.mesh.world import World
 from meshlint.model.counts import is_zero, percentage, pod_count
 from meshlint.model.resources import Resource
-from meshlint.model.values import mapping
+from meshlint.model.values import integer, mapping
 from meshlint.model.workloads import Workload
 from meshlint.operations import Remove, Rename, Set
 
@@ -26,13 +26,18 @@ def missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Itera
     if pods is None or pods.minimum < params["min_replicas"]:
         return
     template = world.autoscaling.template_of(subject)
-    if not template.labels or world.budgets.of(template):
+    if world.budgets.of(template):
         return
+    # Labels may come from a kustomization.
+    if not template.labels and world.kustomizations.lists(subject.resource):
+        return
+    # A budget for pods without labels would select those of others.
+    fix = (new_budget(world, subject, template),) if template.labels else ()
     yield Hit(
         subject.resource.path,
         {"workload": str(subject.resource.ref), "replicas": pods.minimum},
         on_key=True,
-        fix=(new_budget(world, subject, template),),
+        fix=fix,
     )
 
 
@@ -194,7 +199,7 @@ def blocks_eviction(subject: Resource, world: World, params: Mapping[str, Any]) 
     """Budgets that leave no pod to evict."""
     spec = subject.spec
     most, least = spec.get("maxUnavailable"), spec.get("minAvailable")
-    if most is not None and is_zero(most):
+    if most is not None and (is_zero(most) or (integer(most) or 0) < 0):
         path = (*subject.path, "spec", "maxUnavailable")
         yield Hit(path, {"value": most}, message="none", fix=_one_at_a_time(subject))
         return

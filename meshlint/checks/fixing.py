@@ -172,38 +172,24 @@ def new_autoscaler(
     )
 
 
-def new_budget(world: World, workload: Workload, template: Workload) -> NewDocument:
+def new_budget(world: World, workload: Workload, template: Workload) -> tuple[Change, ...]:
     """A budget that lets one pod go at a time, for the pods that a workload itself selects.
 
-    `template` is the workload that has their template.
+    `template` is the workload that has their template; without labels nothing can select them.
     """
-    return NewDocument(
-        {
-            "apiVersion": "policy/v1",
-            "kind": "PodDisruptionBudget",
-            "metadata": beside(workload, free_name(world, BUDGET, workload, "pdb")),
-            "spec": {
-                "maxUnavailable": 1,
-                "selector": {"matchLabels": own_labels(template)},
-            },
-        }
+    labels = own_labels(template)
+    if not labels:
+        return ()
+    return (
+        NewDocument(
+            {
+                "apiVersion": "policy/v1",
+                "kind": "PodDisruptionBudget",
+                "metadata": beside(workload, free_name(world, BUDGET, workload, "pdb")),
+                "spec": {"maxUnavailable": 1, "selector": {"matchLabels": labels}},
+            }
+        ),
     )
-
-
-def mesh_config_place(place: Place | None) -> Place | None:
-    """Where a person sets a field of MeshConfig of which nothing is written yet.
-
-    An IstioOperator has `spec.meshConfig` for it, beside `spec.values`.
-    """
-    if place is None or place.path[1:3] != ("values", "meshConfig"):
-        return place
-    written = place.document.value
-    if (
-        get(written, "kind") != "IstioOperator"
-        or get(written, "spec", *place.path[1:3]) is not None
-    ):
-        return place
-    return Place(place.document, ("spec", *place.path[2:]), place.embedded)
 
 
 def set_at(place: Place | None, value: Any, *steps: str, before: str = "") -> tuple[Change, ...]:

@@ -11,6 +11,7 @@ from meshlint.checks.fixing import (
     exceeds,
     new_autoscaler,
     new_budget,
+    next_to,
     pairs,
     remove_at,
     set_at,
@@ -224,10 +225,9 @@ def _at_least(subject: Scaled, pods: int) -> tuple[Change, ...]:
     place = minimum.place
     if place is None and subject.form == "rendered":
         place = minimum.site
-    before = {"minReplicas": "maxReplicas", "autoscaleMin": "autoscaleMax"}
     place = place or place_for(subject, "minimum")
-    key = str(place.path[-1]) if place is not None else ""
-    return set_at(place, pods, before=before.get(key, ""))
+    before = next_to(place, ("autoscaleEnabled", "enabled"), ("autoscaleMax", "maxReplicas"))
+    return set_at(place, pods, before=before)
 
 
 # What is lost with the last istiod, by whether it serves gateways only.
@@ -485,7 +485,7 @@ def _budgeted(subject: Scaled, switch: Place | None, pods: int, world: World) ->
         return remove_at(switch)
     if subject.form == "rendered":
         workload = _workload(subject, world)
-        return (new_budget(world, workload, workload),) if workload is not None else ()
+        return new_budget(world, workload, workload) if workload is not None else ()
     if subject.form == "istiooperator":
         return set_at(_seen_minimum(subject), pods)
     if isinstance(subject, GatewayProxy):

@@ -246,6 +246,10 @@ def grace_period_below_route_timeout(
         )
 
 
+_WAIT = 10
+"""Seconds in which endpoints are withdrawn everywhere."""
+
+
 def prestop_hook_missing(
     subject: Workload, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
@@ -271,5 +275,8 @@ def prestop_hook_missing(
     place = Place(template.resource.document, (*container.path, "lifecycle", "preStop"))
     args = {"container": container.name or "unnamed", "caller": caller}
     served = world.kubernetes_version.at_least("1.30")
-    fix = set_at(place.below("sleep"), {"seconds": 10}) if served else ()
+    fix = set_at(place.below("sleep"), {"seconds": _WAIT}) if served else ()
+    grace = grace_period(template)
+    if fix and grace.value <= _WAIT:
+        fix = (*fix, *_longer(template, grace, grace.value + _WAIT))
     yield at(place, args, on_key=True, fix=fix)
