@@ -1,0 +1,118 @@
+"""Fixes that meet: in one block, in one comment, in a file that is only read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from meshlint.cli import main
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(text: str, rule: str, *options: str) -> Result:
+    with Path("x.yaml").open("w", newline="") as stream:
+        stream.write(text)
+    arguments = ["--profile", "recommended", "--select", rule, "--unsafe-fixes", *options, "x.yaml"]
+    return CliRunner().invoke(main, arguments)
+
+
+def after() -> str:
+    return Path("x.yaml").read_bytes().decode()
+
+
+def test_no_key_is_made_twice() -> None:
+    text = """\
+apiVersion: install.istio.io/v1alpha1
+kind: IstioOperator
+metadata: {name: mesh, namespace: istio-system}
+spec:
+  tag: 1.27.3
+  values:
+    global:
+      meshID: railway
+      enableTracing: true   # for now
+      proxy:
+        accessLogFile: /dev/stdout
+        privileged: false
+"""
+    run(text, "istio-installation-field-deprecated")
+    assert after().count("meshConfig:") == 1
+    assert after().endswith(
+        "  meshConfig:\n    enableTracing: true   # for now\n    accessLogFile: /dev/stdout\n"
+    )
+
+
+def test_what_is_emptied_by_two_fixes_goes() -> None:
+    text = """\
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata:
+  name: default
+  namespace: bank
+  annotations:
+    internal.istio.io/a: x
+
+    internal.istio.io/b: y
+spec: {}
+"""
+    run(text, "istio-internal-annotation-set")
+    assert "annotations" not in after()
+    assert after().endswith("  namespace: bank\nspec: {}\n")
+
+
+BUDGET = """\
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: billing, namespace: shop}
+spec:
+  maxUnavailable: 1@
+  selector: {matchLabels: {app: billing}}
+"""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("comment", "left"),
+    [
+        ("  # meshlint: ignore[pdb-blocks-eviction] why", ""),
+        (" # two # meshlint: ignore[pdb-blocks-eviction]", " # two"),
+        ("\n  # meshlint: ignore[pdb-selects-nothing]  ", ""),
+        (
+            "\n\n  # three\n  # meshlint: ignore[pdb-blocks-eviction, pdb-overlapping]",
+            "\n\n  # three",
+        ),
+    ],
+)
+def test_comments_that_hide_nothing_go(comment: str, left: str, end: str) -> None:
+    text = BUDGET.replace("@", comment).replace("\n", end)
+    rules = ["pdb-blocks-eviction", "pdb-overlapping", "pdb-selects-nothing"]
+    run(text, "suppression-unused", *(part for rule in rules for part in ("--select", rule)))
+    assert after() == BUDGET.replace("@", left).replace("\n", end)
+
+
+def test_misspelt_names_of_a_comment_are_mended() -> None:
+    comment = "  # meshlint: ignore[pdb-overlaping,pdb-block-eviction, nothing-like-it] why"
+    unused = ("--ignore", "suppression-unused")
+    run(BUDGET.replace("@", comment), "suppression-rule-unknown", *unused)
+    mended = "  # meshlint: ignore[pdb-overlapping,pdb-blocks-eviction, nothing-like-it] why"
+    assert after() == BUDGET.replace("@", mended)
+
+
+def test_files_that_are_only_read_are_not_edited() -> None:
+    installation = """\
+apiVersion: install.istio.io/v1alpha1
+kind: IstioOperator
+metadata: {name: mesh, namespace: istio-system}
+spec:
+  meshConfig: {accessLogFile: /dev/stdout}
+"""
+    Path("mesh.yaml").write_text(installation)
+    run(BUDGET.replace("@", ""), "mesh-egress-unrestricted", "--context", "mesh.yaml")
+    assert Path("mesh.yaml").read_text() == installation
