@@ -314,7 +314,8 @@ def test_findings_link_to_the_published_pages(
         "id: owner-missing\ntitle: No owner\nseverity: warning\nprofiles: [production]\n"
         "subjects: [apps/Deployment]\ncontext: self\nmessage: Nobody answers for it.\n"
         "schema: {at: resource, must: {required: [owner]}}\nreferences: []\n"
-        "rationale: Alerts that nobody receives help nobody at all.\nremediation: Write down who answers for it, as a label.\n"
+        "rationale: Alerts that nobody receives help nobody at all.\n"
+        "remediation: Write down who answers for it, as a label.\n"
     )
     arguments = ["--rules", "rules", "--profile", "all", "--format", "json", "cart.yaml"]
     done = CliRunner().invoke(main, arguments)
