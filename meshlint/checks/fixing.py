@@ -192,6 +192,22 @@ def new_budget(world: World, workload: Workload, template: Workload) -> tuple[Ch
     )
 
 
+def mesh_config_place(place: Place | None) -> Place | None:
+    """Where a person sets a field of MeshConfig of which nothing is written yet.
+
+    An IstioOperator has `spec.meshConfig` for it, beside `spec.values`.
+    """
+    if place is None or place.path[1:3] != ("values", "meshConfig"):
+        return place
+    written = place.document.value
+    if (
+        get(written, "kind") != "IstioOperator"
+        or get(written, "spec", *place.path[1:3]) is not None
+    ):
+        return place
+    return Place(place.document, ("spec", *place.path[2:]), place.embedded)
+
+
 def set_at(place: Place | None, value: Any, *steps: str, before: str = "") -> tuple[Change, ...]:
     """Sets a value of an installation; nothing where no edit reaches it."""
     if place is None or place.embedded:
