@@ -16,6 +16,7 @@ RBAC = "rbac.authorization.k8s.io"
 ADMIN_ROLE = "cluster-admin"
 """ClusterRole that every cluster has and that may do everything."""
 
+_ISTIO_APPS = ("istiod", "istio-reader", "istio-cni", "ztunnel")
 _EVERY_VERB = frozenset({"create", "delete", "get", "list", "patch", "update", "watch"})
 
 
@@ -70,6 +71,16 @@ def role_of(binding: Resource, index: Index) -> Resource | None:
     if kind == "Role":
         return index.find(f"{RBAC}/Role", binding.namespace, name)
     return None
+
+
+def is_of_istio(resource: Resource) -> bool:
+    """Whether a role or binding is one that Istio's charts make for istiod and its gateways."""
+    labels = resource.labels
+    if "operator.istio.io/component" in labels:
+        return True
+    if labels.get("app.kubernetes.io/part-of") == "istio":
+        return True
+    return resource.name.startswith("istio") and labels.get("app") in _ISTIO_APPS
 
 
 def subjects_of(binding: Resource) -> Iterator[tuple[int, str, str]]:
