@@ -31,13 +31,11 @@ def missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Itera
     # Labels may come from a kustomization.
     if not template.labels and world.kustomizations.lists(subject.resource):
         return
-    # A budget for pods without labels would select those of others.
-    fix = (new_budget(world, subject, template),) if template.labels else ()
     yield Hit(
         subject.resource.path,
         {"workload": str(subject.resource.ref), "replicas": pods.minimum},
         on_key=True,
-        fix=fix,
+        fix=new_budget(world, subject, template),
     )
 
 
