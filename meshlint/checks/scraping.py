@@ -51,13 +51,16 @@ def rule_not_selected(subject: Resource, world: World, params: Mapping[str, Any]
 def monitor_selects_nothing(
     subject: Resource, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
-    """ServiceMonitors without a Service, or without a port of theirs."""
+    """ServiceMonitors without a Service, or without a port of theirs.
+
+    With `everywhere` also where no Service is in the namespaces that they look into.
+    """
     services = scraping.candidates(world.index, subject)
-    if not services:
+    if not services and not params["everywhere"]:
         return
     selected = [service for service in services if scraping.selects(subject, service.labels)]
     if not selected:
-        if _may_select_elsewhere(subject, services, world):
+        if not params["everywhere"] and _may_select_elsewhere(subject, services, world):
             return
         where = scraping.namespaces(subject)
         args = {
