@@ -62,7 +62,11 @@ def _is_in(number: int, allowed: Sequence[int | str]) -> bool:
 def path_mounted(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Directories of the node that the stricter rules have nothing to say about."""
     for index, name, path in host_path_volumes(subject):
-        if _is_runtime_socket(path) or any(_sensitive(subject, index, name, path, params["dirs"])):
+        if (
+            not path
+            or _is_runtime_socket(path)
+            or any(_sensitive(subject, index, name, path, params["dirs"]))
+        ):
             continue
         yield Hit(
             (*subject.pod_spec_path, "volumes", index, "hostPath"),

@@ -15,9 +15,7 @@ from meshlint.model.workloads import Workload
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://\S")
-_URL_PASSWORD = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s/:@?#\"']{0,200}:(?P<password>[^\s/@?#\"']{1,200})@"
-)
+_URL_PASSWORD = re.compile(r"[A-Za-z]://[^\s/:@?#\"']{0,200}:(?P<password>[^\s/@?#\"']{1,200})@")
 _PLACEHOLDER_STARTS = ("$", "{{", "<", "%", "*")
 _PATH = re.compile(r"(?:~|\.{0,2})/\S*|[A-Za-z]:\\\S*")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[a-z]{1,2})?")

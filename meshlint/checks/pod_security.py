@@ -10,6 +10,7 @@ from meshlint.findings import Hit, Path
 from meshlint.mesh.world import World
 from meshlint.model.security import (
     author_containers,
+    capabilities,
     effective,
     is_exempt,
     is_of_mesh,
@@ -43,13 +44,15 @@ def escalation(subject: Workload, world: World, params: Mapping[str, Any]) -> It
             continue
         path = own_path(container, "allowPrivilegeEscalation")
         # The API server refuses false beside what implies true.
-        mendable = own(container, "privileged") is not True
+        implied = own(container, "privileged") is True or any(
+            name in ("SYS_ADMIN", "CAP_SYS_ADMIN") for _, name in capabilities(container, "add")
+        )
         yield Hit(
             path,
             {"container": _name(container)},
             message="absent" if value is None else "default",
             on_key=value is None,
-            fix=(Set(path, False),) if mendable else (),
+            fix=(Set(path, False),) if not implied else (),
         )
 
 
