@@ -55,6 +55,17 @@ def test_a_value_would_be_set_beside_what_is_there() -> None:
     assert tree.site("b", "y") == Place(text, ("values", "b", "y"))
 
 
+def test_values_that_are_read_twice_are_set_in_their_section() -> None:
+    text = document("values: {tag: a}\n")
+    home = Place(text, ("values",))
+    given = Layer(text.value["values"], home)
+    again = Layer(text.value["values"], home, mount=("pilot",))
+    sectioned = Layers((again, given), home)
+    assert sectioned.site("pilot", "x") == Place(text, ("values", "pilot", "x"))
+    flat = Layers((again, given), home, prefix="pilot")
+    assert flat.site("pilot", "x") == Place(text, ("values", "x"))
+
+
 def test_null_unsets_and_keeps_its_place() -> None:
     tree = layers("a:\n  x: null\n", {"a": {"x": 1, "y": 1}})
     found = tree.get("a", "x")

@@ -144,7 +144,13 @@ class Layers:
         if self.prefix and steps[:1] == (self.prefix,):
             steps = steps[1:]
         site, deepest = self.home.below(*steps), 1
+        plain = [layer.place for layer in self.layers if layer.place and not layer.mount]
+        whole = {(id(place.document), place.path) for place in plain}
         for layer in self.layers:
+            place = layer.place if layer.mount and not self.prefix else None
+            # Values that a chart reads a second time, from where an operator does not take them.
+            if place is not None and (id(place.document), place.path) in whole:
+                continue
             depth, block = layer.block(path)
             if depth >= deepest and block is not None and block.document is self.home.document:
                 site, deepest = block.below(*path[depth:]), depth
