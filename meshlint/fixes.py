@@ -189,13 +189,17 @@ class _Claims:
     def __init__(self) -> None:
         self._made: set[tuple[int, Path]] = set()
         self._removed: dict[tuple[int, Path], set[Path]] = defaultdict(set)
+        self._added: set[tuple[str, str]] = set()
 
     def take(self, fix: Fix) -> bool:
         """Whether a fix goes with those before it; if so it counts among them."""
         made: set[tuple[int, Path]] = set()
+        added: set[tuple[str, str]] = set()
         removed: dict[tuple[int, Path], set[Path]] = defaultdict(set)
         for document, changes in fix.changes:
             for change in changes:
+                if isinstance(change, NewDocument):
+                    added.add((document.file.path, repr(change.value)))
                 for step in _steps(document, change):
                     if isinstance(step, Remove):
                         removed[id(document), step.path[:-1]].add(step.path)
@@ -203,7 +207,7 @@ class _Claims:
                         made.add((id(document), (*step.path[:-1], step.name)))
                     elif isinstance(step, Set) and document.span_of(step.path) is None:
                         made.add((id(document), step.path))
-        if made & self._made:
+        if made & self._made or added & self._added:
             return False
         together = {home: paths | self._removed.get(home, set()) for home, paths in removed.items()}
         for home, paths in together.items():
@@ -211,6 +215,7 @@ class _Claims:
             if home in self._removed and len(paths) >= len(get(document.value, *home[1]) or ()):
                 return False
         self._made |= made
+        self._added |= added
         self._removed.update(together)
         return True
 

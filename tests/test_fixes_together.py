@@ -116,3 +116,26 @@ spec:
     Path("mesh.yaml").write_text(installation)
     run(BUDGET.replace("@", ""), "mesh-egress-unrestricted", "--context", "mesh.yaml")
     assert Path("mesh.yaml").read_text() == installation
+
+
+@pytest.mark.parametrize("namespace", ["", ", namespace: bank"])
+def test_one_object_for_two_findings(namespace: str) -> None:
+    parts = [
+        f"""\
+apiVersion: apps/v1
+kind: {kind}
+metadata: {{name: web{namespace}}}
+spec:
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata:
+      labels: {{app: web, sidecar.istio.io/inject: "true"}}
+    spec:
+      containers:
+        - {{name: web, image: "registry.example/web:1.0.0"}}
+"""
+        for kind in ("Deployment", "StatefulSet")
+    ]
+    run("---\n".join(parts), "workload-service-account-default")
+    assert after().count("serviceAccountName: web") == 2
+    assert after().count("kind: ServiceAccount\n") == 1

@@ -162,7 +162,12 @@ def _own_account(workload: Workload, world: World, field: str) -> tuple[Change, 
     if not resource.name or is_templated(resource.name):
         return ()
     changes: list[Change] = []
-    if world.index.find("core/ServiceAccount", workload.namespace, resource.name) is None:
+    known = world.index.named("core/ServiceAccount", workload.namespace, resource.name)
+    if not any(
+        account.document.file.path == resource.document.file.path
+        or world.presence.surely_together(resource, account)
+        for account in known
+    ):
         namespace = text(resource.metadata, "namespace")
         metadata = {"name": resource.name, **({"namespace": namespace} if namespace else {})}
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
