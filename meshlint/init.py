@@ -52,6 +52,7 @@ class Proposal:
     exclude: tuple[Left, ...]
     resources: int
     files: int
+    """Files that hold something meshlint reads."""
     istio_version: str
     istio_origin: str
     """Where the version comes from; empty where nothing in the tree tells."""
@@ -96,7 +97,7 @@ def propose(request: Request) -> Proposal | Result:
         include=_include(used),
         exclude=tuple(sorted(left, key=lambda entry: entry.pattern)),
         resources=report.resources,
-        files=report.files,
+        files=len(used),
         istio_version=version,
         istio_origin=origin,
         kubernetes_version=str(world.kubernetes_version),

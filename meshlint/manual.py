@@ -163,6 +163,42 @@ def configuration_reference() -> str:
     return "\n".join(_configuration(schema)).rstrip() + "\n"
 
 
+# Worked through by the tests of the documentation, as all pages are.
+_CONFIGURATION_EXAMPLE = """\
+<!-- test: copy examples/shop as manifests -->
+
+```yaml title=".meshlint.yaml"
+include: [manifests]
+exclude: [testdata/]
+profile: production
+ignore: [cpu-limit-missing]
+istio-version: "1.27"
+complete:
+  autoscalers: true # every autoscaler is in the tree
+  alerts: [manifests/monitoring/] # here they all are
+rules:
+  node-affinity-missing:
+    severity: info
+    params:
+      keys: [example.com/node-group]
+overrides:
+  - namespaces: ["batch-*"]
+    ignore: [autoscaling]
+waivers:
+  - rules: [pdb-missing]
+    namespace: shop
+    name: recommendations
+    reason: may be away for a moment
+    owner: team-shop
+    until: 2030-06-30
+```
+
+```console
+$ meshlint check --fail-on never
+```
+"""
+
+
 def _configuration(schema: Mapping[str, Any]) -> Iterator[str]:
     yield "# Configuration"
     yield ""
@@ -174,6 +210,8 @@ def _configuration(schema: Mapping[str, Any]) -> Iterator[str]:
         " tree. An unknown key, rule or parameter is an error that names the line. Options of the"
         " command line win over the file."
     )
+    yield ""
+    yield from _CONFIGURATION_EXAMPLE.splitlines()
     yield ""
     for name, setting in schema["properties"].items():
         yield f"## {name}"
