@@ -197,7 +197,7 @@ def _workload(subject: Scaled, world: World) -> Workload | None:
 
 def min_replicas_low(subject: Scaled, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """istiod or a gateway that may run on fewer pods than `min`."""
-    subject = with_own_autoscaler(subject, world)
+    own, subject = subject, with_own_autoscaler(subject, world)
     minimum, enabled = subject.minimum, subject.autoscaling.enabled
     if minimum is None or minimum.value is None or enabled is None:
         return
@@ -209,8 +209,16 @@ def min_replicas_low(subject: Scaled, world: World, params: Mapping[str, Any]) -
             "loss": _LOSS[isinstance(subject, ControlPlane) and subject.gateways_only],
         }
         message = "default" if enabled.value else "fixed"
-        fix = _at_least(subject, params["min"])
+        waits = not enabled.value and world.reports(_AUTOSCALING[type(own)], own)
+        fix = () if waits else _at_least(subject, params["min"])
         yield _decided(subject, minimum, args, message=message, fix=fix)
+
+
+# Rules whose fixes make an autoscaler, for which a fixed number would be in the way.
+_AUTOSCALING = {
+    ControlPlane: "istiod-autoscaling-disabled",
+    GatewayProxy: "gateway-proxy-autoscaling-disabled",
+}
 
 
 def _at_least(subject: Scaled, pods: int) -> tuple[Change, ...]:
@@ -405,6 +413,7 @@ def _given_resources(subject: Record, section: Part, lost: Sequence[str]) -> tup
     place = place_for(subject, "resources")
     removed = _removed_block(subject)
     changes: list[Change] = []
+    asked: list[Change] = []
     for name in lost:
         value: Any = defaults.get(name)
         if section == "limits" and name in subject.resources.requests:
@@ -412,9 +421,13 @@ def _given_resources(subject: Record, section: Part, lost: Sequence[str]) -> tup
             value = request if exceeds(request, value) else value
         if value is not None:
             changes += set_at(removed or place, value, section, name)
+            if section == "limits" and name not in subject.resources.requests:
+                # Without a request the limit would become one.
+                least = _DEFAULTS[False, "requests"][name]
+                asked += set_at(removed or place, least, "requests", name, before="limits")
     if removed is not None and section == "requests":
         return set_at(removed, {section: dict(defaults)})
-    return tuple(changes) if len(changes) == len(lost) else ()
+    return (*asked, *changes) if len(changes) == len(lost) else ()
 
 
 _NAMES = {"cpu": "CPU"}

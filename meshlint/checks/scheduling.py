@@ -14,6 +14,7 @@ from meshlint.checks.fixing import (
 )
 from meshlint.checks.hits import listed
 from meshlint.findings import Change, Hit, Path, Related
+from meshlint.mesh.roles import is_long_running
 from meshlint.mesh.scheduling import (
     REQUIRED_NODE_AFFINITY,
     SPREAD_TOPOLOGIES,
@@ -151,7 +152,12 @@ def control_plane_node_tolerated(
 def priority_class_missing(
     subject: Workload, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
-    """Pod templates without a priority class, or with one that is not accepted."""
+    """Pod templates without a priority class, or with one that is not accepted.
+
+    Those that end by themselves are asked with `jobs` only.
+    """
+    if not params["jobs"] and not is_long_running(subject):
+        return
     name, allowed = text(subject.pod_spec, "priorityClassName"), params["allowed"]
     path = (*subject.pod_spec_path, "priorityClassName")
     if not subject.pod_spec:
@@ -174,7 +180,10 @@ def replicas_not_spread(
     replicas = world.autoscaling.replica_range(subject)
     if replicas is None or replicas.maximum < params["min_replicas"]:
         return
-    if spread(subject.pod_spec, subject.labels, params["topologies"]):
+    wanted = params["topologies"]
+    groups = [[topology] for topology in wanted] if params["each"] else [wanted]
+    lost = [group for group in groups if not spread(subject.pod_spec, subject.labels, group)]
+    if not lost:
         return
     pods = "1 pod" if replicas.maximum == 1 else f"{replicas.maximum} pods"
     related: tuple[Related, ...] = ()
@@ -190,7 +199,9 @@ def replicas_not_spread(
         },
         related,
         on_key=True,
-        fix=added_constraint(subject.pod_spec_path, own_labels(subject), params["topologies"]),
+        fix=added_constraint(subject.pod_spec_path, own_labels(subject), lost[0])
+        if len(lost) == 1
+        else (),
     )
 
 
