@@ -25,8 +25,16 @@ from meshlint.text import SourceFile
 
 
 def own_labels(workload: Workload) -> dict[str, str]:
-    """Labels that select the pods of a workload: those it selects them by, else all they have."""
-    selected = string_map(workload.resource.spec, "selector", "matchLabels")
+    """Labels that select the pods of a workload: those it selects them by, else all they have.
+
+    None where the workload has no selector: what fills that in, as a kustomization may, adds labels
+    to the pods too.
+    """
+    selector = workload.resource.spec.get("selector")
+    if not isinstance(selector, dict):
+        return {}
+    plain = "matchLabels" not in selector and "matchExpressions" not in selector
+    selected = string_map(selector) if plain else string_map(selector, "matchLabels")
     if selected and matches_selector({"matchLabels": selected}, workload.labels):
         return dict(selected)
     return dict(string_map(workload.labels))

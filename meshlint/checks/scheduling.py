@@ -191,18 +191,15 @@ def replicas_not_spread(
         scaler = replicas.autoscaler
         pods = f"up to {pods}"
         related = (Related(scaler.document, scaler.maximum_path, pods),)
-    yield Hit(
-        (*subject.pod_spec_path, "topologySpreadConstraints"),
-        {
-            "pods": pods,
-            "name": f"{subject.kind} {subject.name}".strip(),
-        },
-        related,
-        on_key=True,
-        fix=added_constraint(subject.pod_spec_path, own_labels(subject), lost[0])
-        if len(lost) == 1
-        else (),
-    )
+    name = f"{subject.kind} {subject.name}".strip()
+    path = (*subject.pod_spec_path, "topologySpreadConstraints")
+    if params["each"]:
+        missing = listed([topology for group in lost for topology in group])
+        args = {"pods": pods, "name": name, "missing": missing}
+        yield Hit(path, args, related, message="each", on_key=True)
+        return
+    fix = added_constraint(subject.pod_spec_path, own_labels(subject), wanted)
+    yield Hit(path, {"pods": pods, "name": name}, related, on_key=True, fix=fix)
 
 
 def topology_spread_invalid(
