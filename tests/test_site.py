@@ -229,6 +229,22 @@ def test_overview_filters_rules(browser: Browser) -> None:
 
 
 @pytest.mark.slow
+def test_commands_are_copied_without_prompts_and_outputs(browser: Browser) -> None:
+    copied = browser.ask(
+        "quick-start/",
+        """
+        const blocks = all("pre code").filter((code) => code.textContent.startsWith("$ "));
+        // As the theme marks a block while it takes its text.
+        blocks.forEach((code) => code.setAttribute("data-md-copying", ""));
+        answer(blocks.map((code) => code.innerText));
+        """,
+    )
+    lines = [line for text in copied for line in text.splitlines() if line.strip()]
+    page = (ROOT / "docs" / "quick-start.md").read_text(encoding="utf-8")
+    assert lines == re.findall(r"^\$ (.+)$", page, re.MULTILINE)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["", "rules/", f"rules/{RULE}/", "quick-start/", "checklist/"])
 def test_nothing_sticks_out_on_a_phone(browser: Browser, page: str) -> None:
     needed, width = browser.ask(
