@@ -225,14 +225,17 @@ def _services(
 def namespace_uncovered(
     subject: Resource, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
-    """Namespaces with workloads of the mesh and no policy."""
-    if subject.name not in world.mesh_namespaces or subject.name == world.root_namespace:
+    """Namespaces with workloads of the mesh and no policy; with `everywhere` any namespaces."""
+    known = subject.name in world.mesh_namespaces or params["everywhere"]
+    if not known or subject.name == world.root_namespace:
         return
     if subject.name in world.authorization.namespaces:
         return
     if world.root_namespace not in world.authorization.wide:
         path = (*subject.path, "metadata", "name")
-        yield Hit(path, {"namespace": subject.name, "root": world.root_namespace})
+        inside = subject.name in world.mesh_namespaces
+        args = {"namespace": subject.name, "root": world.root_namespace}
+        yield Hit(path, args, message="default" if inside else "anywhere")
 
 
 def workload_uncovered(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:

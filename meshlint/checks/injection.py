@@ -45,8 +45,13 @@ def _labels(subject: Subject) -> tuple[Mapping[str, str], Path]:
 
 
 def disabled(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Workloads that opt out of the mesh in a namespace that is enrolled."""
-    if subject.kind in JOB_KINDS or TEMPLATES in subject.annotations:
+    """Workloads that opt out of the mesh in a namespace that is enrolled.
+
+    With `everywhere` jobs and workloads of any namespace are asked.
+    """
+    if TEMPLATES in subject.annotations:
+        return
+    if subject.kind in JOB_KINDS and not params["everywhere"]:
         return
     if subject.pod_spec.get("hostNetwork") is True:
         return
@@ -55,7 +60,14 @@ def disabled(subject: Workload, world: World, params: Mapping[str, Any]) -> Iter
         return
     enrolled = enrollment(world.index, world.settings, subject.namespace)
     injection = world.injection(subject)
-    if enrolled is None or injection.injected is True or injection.mode == "ambient":
+    if enrolled is None:
+        opted_out = _opt_out(subject, "sidecar") if params["everywhere"] else None
+        if opted_out is not None:
+            path, label, value = opted_out
+            args = {"label": label, "value": value}
+            yield Hit(path, args, message="anywhere", fix=_without(subject, path))
+        return
+    if injection.injected is True or injection.mode == "ambient":
         return
     opted_out = _opt_out(subject, enrolled.means)
     if opted_out is not None:
@@ -421,12 +433,19 @@ def _is_system(namespace: Resource, world: World, params: Mapping[str, Any]) -> 
 def namespace_not_injected(
     subject: Resource, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
-    """Namespaces whose workloads stay outside of a mesh that others are in."""
+    """Namespaces whose workloads stay outside of a mesh that others are in.
+
+    With `everywhere` every namespace has to say how it is enrolled.
+    """
     if not says_nothing(subject) or DATAPLANE_MODE in subject.labels:
         return
     if subject.name in world.settings.injected_namespaces or world.injector.by_default.value:
         return
     if _is_system(subject, world, params):
+        return
+    if params["everywhere"]:
+        path = (*subject.path, "metadata", "labels")
+        yield Hit(path, {"namespace": subject.name}, message="anywhere", on_key=True)
         return
     outside = [
         workload

@@ -97,13 +97,20 @@ def auto_mtls_disabled(
 
 
 def tls_disabled(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Rules that make clients send plain text to servers of the mesh."""
+    """Rules that make clients send plain text to servers of the mesh.
+
+    With `everywhere` to any server.
+    """
     host = text(subject.spec, "host")
     off = [block for block in mtls.client_tls(subject) if block.mode == "DISABLE"]
     if not off:
         return
     server = mtls.may_speak_mtls(world, world.hosts.meaning(host, subject.namespace))
     if server is None:
+        if params["everywhere"]:
+            for block in off:
+                args = {"host": host, "scope": block.scope}
+                yield Hit((*block.path, "mode"), args, message="anywhere")
         return
     related = (Related(server.document, (*server.path, "metadata", "name"), "the server"),)
     for block in off:
