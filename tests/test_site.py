@@ -48,7 +48,7 @@ def chromium() -> str:
 
 def test_every_rule_has_a_page(site: Path) -> None:
     for rule in load_builtin():
-        assert (site / "rules" / rule.id / "index.html").is_file(), rule.id
+        assert (site / "rules" / rule.id / "index.html").is_file(), f"{rule.id}: make site"
 
 
 def test_links_lead_to_pages_and_their_sections(site: Path) -> None:
