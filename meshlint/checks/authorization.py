@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from meshlint.checks.hits import at, listed
-from meshlint.checks.mending import added
+from meshlint.checks.mending import added_to_mesh
 from meshlint.findings import Hit, Related
 from meshlint.mesh import policies
 from meshlint.mesh.host_names import service_parts
@@ -46,7 +46,7 @@ def default_deny_missing(
         named = f"{', '.join(uncovered[:3])} and {len(uncovered) - 3} more"
     message = "namespaces" if uncovered else "default"
     args = {"root": root, "namespaces": named}
-    fix = added(subject.document, _allow_nothing(root))
+    fix = added_to_mesh(world, subject, _allow_nothing(root))
     yield Hit(subject.path, args, message=message, on_key=True, fix=fix)
 
 

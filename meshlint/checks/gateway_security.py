@@ -161,6 +161,10 @@ def _own_account(workload: Workload, world: World, field: str) -> tuple[Change, 
     resource, pod = workload.resource, workload.pod_spec_path
     if not resource.name or is_templated(resource.name):
         return ()
+    if workload.kind == "Pod" and items(resource.metadata, "ownerReferences"):
+        return ()  # a copy of what a controller has made
+    if workload.kind == "Pod" and "pod-template-hash" in workload.labels:
+        return ()
     changes: list[Change] = []
     known = world.index.named("core/ServiceAccount", workload.namespace, resource.name)
     if not any(

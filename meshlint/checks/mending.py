@@ -9,6 +9,7 @@ from meshlint.documents import Document
 from meshlint.findings import Change, In, NewDocument, Path
 from meshlint.mesh.annotations import edit_distance
 from meshlint.mesh.client_mtls import uses_auto_mtls
+from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, mapping
@@ -34,6 +35,15 @@ def only_near(name: str, known: Iterable[str]) -> str:
     """The only name within two letters of another one; empty where there is none, or several."""
     near = [other for other in known if edit_distance(name, other, 2) <= 2]
     return near[0] if len(near) == 1 else ""
+
+
+def added_to_mesh(
+    world: World, subject: ControlPlane | Resource, value: Mapping[str, Any]
+) -> tuple[Change, ...]:
+    """An object for the whole mesh, beside an installation or what else is for the whole mesh."""
+    if isinstance(subject, Resource) and subject.namespace != world.root_namespace:
+        return ()
+    return added(subject.document, value)
 
 
 def without_tls(world: World, rule: Resource, path: Path) -> tuple[Change, ...]:

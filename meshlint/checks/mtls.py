@@ -9,8 +9,8 @@ from typing import Any
 
 from meshlint.checks.fixing import remove_at
 from meshlint.checks.hits import at, listed, there
-from meshlint.checks.mending import added, without_tls
-from meshlint.findings import Change, Hit, Related
+from meshlint.checks.mending import added_to_mesh, without_tls
+from meshlint.findings import Hit, Related
 from meshlint.mesh import interception, mtls
 from meshlint.mesh.injection import scalar_text
 from meshlint.mesh.installations.records import ControlPlane
@@ -51,7 +51,7 @@ def mesh_not_strict(
     message = "namespaces" if params["namespaces"] and uncovered else "default"
     own = isinstance(subject, Resource) and subject.group_kind == mtls.PEER_AUTHENTICATION
     mode = (*subject.path, "spec", "mtls", "mode") if own else subject.path
-    fix: tuple[Change, ...] = added(subject.document, _strict(root))
+    fix = added_to_mesh(world, subject, _strict(root))
     if isinstance(subject, Resource) and own and not mapping(subject.spec, "selector"):
         fix = (Set(mode, "STRICT"),)
     yield Hit(mode, args, message=message, on_key=not own, fix=fix)

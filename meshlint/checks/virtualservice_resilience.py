@@ -253,7 +253,9 @@ def fault_injected(subject: Resource, world: World, params: Mapping[str, Any]) -
             if isinstance(share, int | float) and not isinstance(share, bool) and share > 0:
                 args = {"rule": rule.label, "share": share}
                 path = (*rule.path, "fault")
-                yield Hit((*path, kind, *field), args, message=kind, fix=(Remove(path),))
+                # Of a rule that does nothing else there would be nothing left.
+                fix = (Remove(path),) if rule.value.keys() - {"fault", "match", "name"} else ()
+                yield Hit((*path, kind, *field), args, message=kind, fix=fix)
                 if kind == "delay":
                     break
 
