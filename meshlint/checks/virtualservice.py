@@ -157,7 +157,8 @@ def gateway_name_dotted(
         own, namespace = name.split(".")[:2]
         wanted = f"{namespace}/{own}"
         known = world.index.find("networking.istio.io/Gateway", namespace, own) is not None
-        fix = (Set(path, wanted),) if known else ()
+        listed_too = wanted in items(subject.document.value, *path[:-1])
+        fix = (Remove(path) if listed_too else Set(path, wanted),) if known else ()
         yield Hit(path, {"gateway": name, "wanted": wanted}, fix=fix)
 
 
