@@ -82,6 +82,8 @@ def _new_autoscaler(
         return ()
     if container_resources(world.index, template, main).missing("requests", "cpu"):
         return ()  # nothing to divide by
+    if world.kustomizations.replicas_changed(workload):
+        return ()  # a kustomization would go on to set the number
     scaler = new_autoscaler(world, workload, main.name, replicas)
     if workload.resource.spec.get("replicas") is None:
         return (scaler,)
