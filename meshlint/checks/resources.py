@@ -265,7 +265,7 @@ def ephemeral_storage_unbounded(
 ) -> Iterator[Hit]:
     """Scratch space on the node (or in memory) that nothing bounds."""
     if params["emptydir_only"]:
-        yield from _unbounded_volumes(subject, world, params["value"])
+        yield from _unbounded_volumes(subject, world, params)
         return
     for container in subject.main_containers:
         lost = [
@@ -283,7 +283,11 @@ def ephemeral_storage_unbounded(
             )
 
 
-def _unbounded_volumes(subject: Workload, world: World, size: str | None) -> Iterator[Hit]:
+def _unbounded_volumes(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    size = params["value"]
+    containers = subject.main_containers
+    if params["init"]:
+        containers = (*containers, *subject.init_containers)
     for index, volume in mappings(subject.pod_spec, "volumes"):
         block = volume.get("emptyDir")
         name = text(volume, "name")
@@ -293,7 +297,7 @@ def _unbounded_volumes(subject: Workload, world: World, size: str | None) -> Ite
         bounding = "memory" if in_memory else "ephemeral-storage"
         users = [
             container.name or "unnamed"
-            for container in subject.main_containers
+            for container in containers
             if any(text(m, "name") == name for _, m in mappings(container.value, "volumeMounts"))
             and container_resources(world.index, subject, container).missing("limits", bounding)
         ]
