@@ -83,7 +83,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Reword:
-    """Writes another word wherever one stands in a text: letters, digits, `_` and `:`."""
+    """Writes another word wherever one stands in a text by itself, as names do in queries."""
 
     path: Path
     word: str
@@ -95,7 +95,9 @@ Operation = Set | Append | Remove | Rename | Move | Quote | Reword
 
 def reworded(text: str, operation: Reword) -> tuple[str, int]:
     """A text with the other word, and how often that was put in."""
-    word = rf"(?<![\w:]){re.escape(operation.word)}(?![\w:])"
+    # In PromQL a colon is a letter of names; other words may follow one.
+    letter = r"[\w:]" if operation.word.isidentifier() else r"\w"
+    word = rf"(?<!{letter}){re.escape(operation.word)}(?!{letter})"
     return re.subn(word, lambda _: operation.other, text)
 
 

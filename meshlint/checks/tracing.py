@@ -23,13 +23,13 @@ from meshlint.mesh.mesh_config import (
     Provider,
     is_reported,
 )
-from meshlint.mesh.monitoring import Alert, Dashboard, placed_once
+from meshlint.mesh.monitoring import Alert, Dashboard, Text, placed_once
 from meshlint.mesh.proxy_config import annotation_config
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, items, mapping, text
 from meshlint.model.workloads import Workload
-from meshlint.operations import Set
+from meshlint.operations import Reword, Set
 
 # -------------------------------------------------------------------------------- backend
 
@@ -316,7 +316,23 @@ def error_rate_sampled(
             {"value": _plain(sampled.value), "origin": origin},
             there(sampled.place, "the sampling"),
             on_key=isinstance(subject, Dashboard) or "\n" in part.content,
+            fix=_counted_requests(part),
         )
+
+
+def _counted_requests(part: Text) -> tuple[Change, ...]:
+    """The counter of the Istio integration, which has other tags: for unfiltered queries alone."""
+    if len(_RATE.findall(part.content)) != len(_UNFILTERED.findall(part.content)):
+        return ()
+    words = {"hits{*}": "{*}", "errors{*}": "{response_code:5*}"}
+    return tuple(
+        Reword(part.path, f"trace.envoy.proxy.{word}", f"istio.mesh.request.count{tags}")
+        for word, tags in words.items()
+        if f"trace.envoy.proxy.{word}" in part.content
+    )
+
+
+_UNFILTERED = re.compile(r"trace\.envoy\.proxy\.(?:errors|hits)\{\*\}(?!\s*by\b)")
 
 
 _RATE = re.compile(r"trace\.envoy\.proxy\.(?:errors|hits)")
