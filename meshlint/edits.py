@@ -58,6 +58,11 @@ def plan(document: Document, operations: Sequence[Operation]) -> tuple[Edit, ...
     start = document.span.start
     end = _end_of_document(document)
     text = whole[start:end]
+    single = _single(document, operations)
+    if single is not None and start <= single.span.start and single.span.end <= end:
+        local = Edit(Span(single.span.start - start, single.span.end - start), single.text)
+        _verify(document, _done(text, local), wanted)
+        return (_trimmed(single, whole),)
     if parse(SourceFile(document.file.path, text)).problems:
         raise Refused("the document itself has faults of syntax")
     try:
@@ -72,12 +77,38 @@ def plan(document: Document, operations: Sequence[Operation]) -> tuple[Edit, ...
                 now = _parsed(text, document)
     except OperationError as error:
         raise Refused(str(error)) from None
-    result = _parsed(text, document).value
-    if not same(result, wanted):
-        if document.has_aliases:
-            raise Refused("the value is shared by an alias or a merge key")
-        raise Refused("the edited text would not mean what is intended")
+    _verify(document, text, wanted)
     return tuple(_differences(whole[start:end], text, start))
+
+
+def _single(document: Document, operations: Sequence[Operation]) -> Edit | None:
+    """The edit of an operation that is a single change: most are, and need no text in between."""
+    if len(operations) != 1 or isinstance(operations[0], Move):
+        return None
+    try:
+        changes = steps(document.value, operations[0])
+    except OperationError as error:
+        raise Refused(str(error)) from None
+    return _Editor(document).edit(changes[0]) if len(changes) == 1 else None
+
+
+def _verify(document: Document, text: str, wanted: Any) -> None:
+    """Raises `Refused` unless the text of the document means what is wanted."""
+    if same(_parsed(text, document).value, wanted):
+        return
+    if document.has_aliases:
+        raise Refused("the value is shared by an alias or a merge key")
+    raise Refused("the edited text would not mean what is intended")
+
+
+def _trimmed(edit: Edit, text: str) -> Edit:
+    """The edit without what stays the same at its ends."""
+    was, becomes = text[edit.span.start : edit.span.end], edit.text
+    lead = _common(was, becomes)
+    was, becomes = was[lead:], becomes[lead:]
+    tail = _common(was[::-1], becomes[::-1])
+    start, end = edit.span.start + lead, edit.span.end - tail
+    return Edit(Span(start, end), becomes[: len(becomes) - tail])
 
 
 def _done(text: str, edit: Edit) -> str:
