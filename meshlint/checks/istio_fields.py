@@ -190,7 +190,7 @@ def field_deprecated(
 
 
 def _is_refused(subject: Resource | MeshConfig, world: World, path: Path) -> bool:
-    if path[-1] != "minimumRingSize":
+    if path[-1] != "minimumRingSize" or not isinstance(subject, Resource):
         return False
     rule = "destinationrule-load-balancer-invalid"
     return any(hit.path == path for hit in world.hits(rule, subject))
