@@ -1,6 +1,5 @@
 """Makes the bundles in meshlint/schemas/data from the package kubernetes-validate.
 
-    .venv/bin/python -m pip install 'kubernetes-validate>=1.37'
     .venv/bin/python tools/kubernetes_schemas.py
 
 Run it when kubernetes-validate has a new minor of Kubernetes; then raise NEWEST_MINOR in
