@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from meshlint.mesh.identities import Identities
     from meshlint.mesh.images import Images
     from meshlint.mesh.ingresses import RouteTable
-    from meshlint.mesh.routed_protocols import RoutedProtocols
     from meshlint.mesh.injection import Injection, Injector
     from meshlint.mesh.istio_api import IstioApi
     from meshlint.mesh.kustomize import Kustomizations
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from meshlint.mesh.provenance import Sourced
     from meshlint.mesh.proxy import EffectiveProxy, Proxies
     from meshlint.mesh.route_timeouts import RouteTimeout
+    from meshlint.mesh.routed_protocols import RoutedProtocols
     from meshlint.mesh.routing import Routing
     from meshlint.mesh.schemas import Schemas
     from meshlint.mesh.tracing import Telemetries
