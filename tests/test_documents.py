@@ -849,7 +849,7 @@ PIECES = st.sampled_from(
 
 
 # Only ruamel.yaml lets the lines of a literal at the root stand without indentation.
-ROOT_LITERAL = re.compile(r"^(---\s+)?((!!str|&x|-|\?) *)*[|>]", re.MULTILINE)
+ROOT_LITERAL = re.compile(r"^ *(---\s+)?((!!str|&x|-|\?) *)*[|>]", re.MULTILINE)
 
 
 def ruamel(text: str) -> list[Any] | None:
