@@ -86,9 +86,9 @@ def certificate_shared(subject: Resource, world: World, params: Mapping[str, Any
 def unrouted(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Gateways that no VirtualService names."""
     servers = [server for _, server in mappings(subject.spec, "servers")]
-    if bindings.is_routed_by_controller(subject):
-        return
     if all(bindings.is_served_without_routes(server) for server in servers):
         return
-    if (subject.namespace, subject.name) not in world.routed_gateways:
+    if (subject.namespace, subject.name) in world.routed_gateways:
+        return
+    if not bindings.is_routed_by_controller(subject, world.index):
         yield Hit((*subject.path, "metadata", "name"), {"gateway": str(subject.ref)})

@@ -19,10 +19,10 @@ from meshlint.model.values import items, mapping, mappings, text
 def missing(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Secrets that a Gateway of Istio names and that are nowhere its pods run."""
     for found in _by_path(secrets.credentials(world, subject)).values():
-        if all(secrets.is_absent(world, one.namespace, one.name) for one in found):
+        if all(secrets.is_absent(world, subject, one.namespace, one.name) for one in found):
             homes = " or ".join(dict.fromkeys(one.namespace for one in found))
             yield Hit(found[0].path, {"name": found[0].name, "namespace": homes})
-        elif all(one.verifies and _lacks_ca(one, world) for one in found):
+        elif all(one.verifies and _lacks_ca(one, subject, world) for one in found):
             yield Hit(
                 found[0].path,
                 {"name": found[0].name, "namespace": found[0].namespace},
@@ -37,11 +37,12 @@ def _by_path(found: Iterator[Credential]) -> dict[object, list[Credential]]:
     return table
 
 
-def _lacks_ca(credential: Credential, world: World) -> bool:
+def _lacks_ca(credential: Credential, gateway: Resource, world: World) -> bool:
     secret = secrets.readable_secret(world, credential.namespace, credential.name)
     if secret is None or secrets.has_ca(secret) is not False:
         return False
-    return secrets.is_absent(world, credential.namespace, credential.name + secrets.CA_SUFFIX)
+    name = credential.name + secrets.CA_SUFFIX
+    return secrets.is_absent(world, gateway, credential.namespace, name)
 
 
 def invalid(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -100,7 +101,7 @@ def listener_missing(subject: Resource, world: World, params: Mapping[str, Any])
         args = {"name": name, "namespace": namespace, "own": subject.namespace}
         if not _may_use(subject, world, namespace, name):
             yield Hit(path, args, message="grant")
-        elif not made and secrets.is_absent(world, namespace, name):
+        elif not made and secrets.is_absent(world, subject, namespace, name):
             yield Hit(path, args)
     for number, listener in mappings(subject.spec, "listeners"):
         tls = mapping(listener, "tls")

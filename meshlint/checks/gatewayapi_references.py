@@ -14,7 +14,7 @@ from meshlint.mesh.host_names import service_parts
 from meshlint.mesh.reference_grants import is_granted
 from meshlint.mesh.world import World
 from meshlint.model.names import is_dns_name
-from meshlint.model.resources import Resource
+from meshlint.model.resources import Resource, is_placed
 from meshlint.model.values import is_templated, items, mappings, text
 
 # ---------------------------------------------------------------------------------------- Gateways
@@ -135,7 +135,7 @@ def _is_no_gateway(world: World, route: Resource, parent: Reference, *, everywhe
 def backend_missing(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Routes to what is not there, or what they may not use."""
     for parent in api.parents(subject):
-        if (parent.group, parent.kind) == ("", "Service") and _is_missing(world, parent):
+        if (parent.group, parent.kind) == ("", "Service") and _is_missing(world, subject, parent):
             args = {"name": parent.name, "namespace": parent.namespace}
             yield Hit((*parent.path, "name"), args, message="parent")
     for backend in api.backends(subject):
@@ -163,7 +163,7 @@ def _service_faults(subject: Resource, world: World, backend: Reference) -> Iter
     if "." in backend.name:
         yield Hit((*backend.path, "name"), args, message="dot")
         return
-    if _is_missing(world, backend):
+    if _is_missing(world, subject, backend):
         message = "mirror" if "requestMirror" in backend.path else "default"
         yield Hit((*backend.path, "name"), args, message=message)
         return
@@ -190,10 +190,12 @@ def _may_use(route: Resource, world: World, backend: Reference) -> bool:
     return is_granted(world, route, namespace, ("", "Service", backend.name))
 
 
-def _is_missing(world: World, reference: Reference) -> bool:
+def _is_missing(world: World, route: Resource, reference: Reference) -> bool:
     if not reference.name or is_templated(reference.name) or is_templated(reference.namespace):
         return False
     host = f"{reference.name}.{reference.namespace}.svc.{world.cluster_domain}"
+    if not is_placed(route) and reference.namespace == route.namespace:
+        return world.hosts.is_surely_missing(host, route)
     return world.hosts.is_missing(host, reference.namespace)
 
 

@@ -17,7 +17,7 @@ from meshlint.findings import Path
 from meshlint.mesh.checkable import SECRET_SOURCES, secret_named, secrets_known
 from meshlint.mesh.gateway_bindings import namespaces_of
 from meshlint.mesh.reference_grants import is_granted
-from meshlint.model.resources import Resource
+from meshlint.model.resources import Resource, is_placed
 from meshlint.model.values import get, is_templated, items, mapping, mappings, text
 
 if TYPE_CHECKING:
@@ -116,8 +116,12 @@ def certificate_references(gateway: Resource) -> Iterator[tuple[str, str, Path]]
                 )
 
 
-def is_absent(world: World, namespace: str, name: str) -> bool:
-    """Whether a Secret would be in the input if it existed, and is not."""
+def is_absent(world: World, gateway: Resource, namespace: str, name: str) -> bool:
+    """Whether a Secret that a Gateway names would be in the input if it existed, and is not."""
+    if not is_placed(gateway) and namespace == gateway.namespace:
+        # It lands wherever somebody applies it: only what stands beside it tells.
+        if not any(world.presence.shows(kind, gateway) for kind in SECRET_SOURCES):
+            return False
     if not secrets_known(world, namespace) or secret_named(world, namespace, name) is not None:
         return False
     if ("Secret", name) in world.kustomizations.generated:

@@ -232,9 +232,19 @@ def certificate_claims(gateway: Resource) -> Iterator[tuple[object, Claim]]:
 _KNATIVE = "networking.knative.dev/ingress-provider"
 
 
-def is_routed_by_controller(gateway: Resource) -> bool:
-    """Whether Knative makes the VirtualServices of a Gateway."""
-    return _KNATIVE in gateway.labels
+def is_routed_by_controller(gateway: Resource, index: Index) -> bool:
+    """Whether a controller makes the VirtualServices of a Gateway, as that of Knative does.
+
+    Controllers are told of the Gateway in a ConfigMap.
+    """
+    if _KNATIVE in gateway.labels:
+        return True
+    names = (f"{gateway.namespace}/{gateway.name}", f"{gateway.name}.{gateway.namespace}")
+    for resource in index.of_kind("core/ConfigMap"):
+        for value in mapping(resource.value, "data").values():
+            if isinstance(value, str) and any(name in value for name in names):
+                return True
+    return False
 
 
 def is_served_without_routes(server: Mapping[str, Any]) -> bool:
