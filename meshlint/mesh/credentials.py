@@ -118,10 +118,9 @@ def certificate_references(gateway: Resource) -> Iterator[tuple[str, str, Path]]
 
 def is_absent(world: World, gateway: Resource, namespace: str, name: str) -> bool:
     """Whether a Secret that a Gateway names would be in the input if it existed, and is not."""
-    if not is_placed(gateway) and namespace == gateway.namespace:
-        # It lands wherever somebody applies it: only what stands beside it tells.
-        if not any(world.presence.shows(kind, gateway) for kind in SECRET_SOURCES):
-            return False
+    lands_anywhere = not is_placed(gateway) and namespace == gateway.namespace
+    if lands_anywhere and not any(world.presence.shows(kind, gateway) for kind in SECRET_SOURCES):
+        return False
     if not secrets_known(world, namespace) or secret_named(world, namespace, name) is not None:
         return False
     if ("Secret", name) in world.kustomizations.generated:

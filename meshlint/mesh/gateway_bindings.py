@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from meshlint.findings import Path
 from meshlint.mesh.exposure import ISTIO_GATEWAY, serving_proxies
 from meshlint.mesh.roles import is_gateway_proxy
+from meshlint.model.index import Index
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, items, mapping, mappings, text
 from meshlint.model.workloads import Workload
