@@ -1,6 +1,6 @@
 """Measures meshlint, every figure as a ratio to something measured in the same run.
 
-    python benchmarks/run.py [--corpus DIR] [--repeat N]
+    python benchmarks/run.py [--corpus DIR] [--generator PROGRAM] [--sizes N...] [--repeat N]
 
 Absolute times differ from machine to machine and from minute to minute; ratios within one run hold.
 The budgets are those of docs/architecture.md.
@@ -50,6 +50,19 @@ def main() -> None:
         default=default_corpus(),
         help="folder with manifests (default: $MESHLINT_SHARED/corpus or ../shared/corpus)",
     )
+    parser.add_argument(
+        "--generator",
+        type=Path,
+        default=default_corpus().parent / "scale" / "gen",
+        help="program that writes a mesh of N resources into a folder: GENERATOR N FOLDER",
+    )
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=[1_000, 10_000],
+        help="numbers of resources (default: 1000 10000; 100000 takes minutes)",
+    )
     parser.add_argument("--repeat", type=int, default=7, help="runs of each command")
     arguments = parser.parse_args()
     cold_start(arguments.repeat)
@@ -57,6 +70,10 @@ def main() -> None:
         throughput(arguments.corpus)
     else:
         print(f"throughput: skipped, there is no folder {arguments.corpus}")
+    if arguments.generator.is_file():
+        scale(arguments.generator, arguments.sizes)
+    else:
+        print(f"scale: skipped, there is no program {arguments.generator}")
 
 
 def default_corpus() -> Path:
@@ -141,6 +158,29 @@ def throughput(corpus: Path) -> None:
     print(f"  values and positions      {parsed / floor:.2f}")
     print(f"  whole run, all rules      {linted / floor:.2f}")
     print(f"  whole run per object      {linted / max(1, report.resources) * 1e6:.0f} µs")
+
+
+def scale(generator: Path, sizes: list[int]) -> None:
+    """Generated trees of an Istio shop: cost a resource and memory, each against the smallest."""
+    first: tuple[float, float] | None = None
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            tree = Path(folder) / "tree"
+            subprocess.run([generator, str(size), str(tree)], check=True, capture_output=True)
+            held = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file())
+            command = [sys.executable, "-m", "meshlint", "--profile", "all"]
+            command += ["--format", f"concise={folder}/out.txt", str(tree)]
+            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+            child = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+            _, status, usage = os.wait4(child.pid, 0)
+            assert os.waitstatus_to_exitcode(status) in (0, 1), status
+        seconds = usage.ru_utime + usage.ru_stime
+        each, memory = seconds / size, usage.ru_maxrss * 1024 / held
+        first = first or (each, memory)
+        print(
+            f"generated mesh of {size:,} resources: {each * 1e3:.2f} ms of CPU a resource,"
+            f" {each / first[0]:.2f} times the first; memory {memory:.1f} times the input"
+        )
 
 
 def timed(work: Callable[[], None]) -> float:
