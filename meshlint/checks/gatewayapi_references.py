@@ -126,7 +126,7 @@ def _is_no_gateway(world: World, route: Resource, parent: Reference, *, everywhe
     """Whether a Gateway would be in the input if it existed, and is not."""
     known = kind_known(world, api.GATEWAY, parent.namespace)
     if parent.namespace == route.namespace:
-        known = world.presence.shows(api.GATEWAY, route)
+        known = world.presence.shows(api.GATEWAY, route, near=True)
     if not parent.name or not (known or everywhere):
         return False
     return not world.index.may_hold(api.GATEWAY, parent.namespace, parent.name)

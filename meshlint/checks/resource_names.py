@@ -16,6 +16,7 @@ from meshlint.model.names import (
     is_label_key,
     is_label_value,
     is_placeholder,
+    is_unfilled,
     label_fault,
 )
 from meshlint.model.resources import CLUSTER_SCOPED, Resource
@@ -70,7 +71,7 @@ def _name(subject: Resource, world: World, metadata: Path) -> Iterator[Hit]:
         if world.schemas.of(subject) is None:
             yield Hit((*metadata, field), {"field": field, "name": written}, message="no-string")
         return
-    if is_placeholder(written):
+    if is_placeholder(written) or is_unfilled(written):
         return
     fault = _fault(subject, f"{written}x" if field == "generateName" else written)
     if fault:

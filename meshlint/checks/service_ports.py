@@ -218,6 +218,8 @@ def _ports_before(workload: Workload, world: World) -> Iterator[tuple[Resource, 
     """Ports of the Services that select a workload; of several definitions the first counts."""
     seen: set[str] = set()
     for service in world.index.services_of(workload):
+        if not world.presence.together(service, workload.resource):
+            continue
         if service.name not in seen and text(service.spec, "type") != "ExternalName":
             seen.add(service.name)
             for port in service_ports(service):

@@ -66,15 +66,20 @@ class Presence:
             self._has_neighbors(kind, referrer) for kind in (SERVICE, _WORKLOAD)
         )
 
-    def shows(self, group_kind: str, referrer: Resource) -> bool:
-        """Whether objects of a kind beside an object would be in the input."""
+    def shows(self, group_kind: str, referrer: Resource, *, near: bool = False) -> bool:
+        """Whether objects of a kind beside an object would be in the input.
+
+        With `near` folders side by side do not count: each may be an example of its own.
+        """
         if not kind_known(self._world, group_kind, referrer.namespace):
             return False
-        return is_placed(referrer) or self._has_neighbors(group_kind, referrer)
+        return is_placed(referrer) or self._has_neighbors(group_kind, referrer, near=near)
 
-    def _has_neighbors(self, kind: str, referrer: Resource) -> bool:
+    def _has_neighbors(self, kind: str, referrer: Resource, *, near: bool = False) -> bool:
         folder = _folder(referrer)
-        if folder in self._folders[kind] or posixpath.dirname(folder) in self._parents[kind]:
+        if folder in self._folders[kind]:
+            return True
+        if not near and posixpath.dirname(folder) in self._parents[kind]:
             return True
         known = self._beside.get(kind)
         if known is None:

@@ -17,6 +17,7 @@ LONGEST_HOST = 255
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 _ANY_CASE_LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _WILDCARD_LABEL = re.compile(r"\*|(?:\*|\*-)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
+_CAPITALS = re.compile(r"(?:\A|[-.])[A-Z][A-Z0-9_]{2,}(?:\Z|[-.])")
 _PLACEHOLDER = re.compile(r"\$\{|\$\(|\$\$|\{\{|<[^<>]+>")
 _HEADER = re.compile(r"[-A-Za-z0-9!#$%&'*+.^_`|~]+")
 _PLAIN_HEADER = re.compile(r"[-_A-Za-z0-9]+")
@@ -80,6 +81,11 @@ def _is_host(value: Any, first: re.Pattern[str]) -> bool:
 def is_placeholder(value: Any) -> bool:
     """Whether a text has a place in it that a tool or a person fills later: `${NAME}`, `<name>`."""
     return isinstance(value, str) and _PLACEHOLDER.search(value) is not None
+
+
+def is_unfilled(name: str) -> bool:
+    """Whether a name has a word in capitals that a script fills later: `ROLLOUT_NAME`."""
+    return _CAPITALS.search(name) is not None
 
 
 def is_ip(value: Any) -> bool:
