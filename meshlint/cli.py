@@ -528,7 +528,9 @@ def _enabled_rules(
     for rule in rules:
         if rule.id in somewhere:
             entry = config.rules.get(rule.id, {})
-            made = enable(rule, entry.get("severity"), entry.get("params"))
+            measured = {name: config.sizing[name] for name in rule.params if name in config.sizing}
+            params = {**measured, **entry.get("params", {})}
+            made = enable(rule, entry.get("severity"), params)
             enabled.append(replace(made, everywhere=rule.id in everywhere))
     return tuple(enabled), overrides
 

@@ -42,6 +42,8 @@ class Config:
     fail_on: str | None = None
     rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
+    sizing: Mapping[str, Any] = field(default_factory=dict)
+    """Figures that the team has measured, by the parameter of the rules that take them."""
     overrides: tuple[Override, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     baseline: str | None = None
@@ -155,7 +157,8 @@ def _config(directory: Path, document: Document) -> Config:
         select=tuple(value.get("select", ())),
         ignore=tuple(value.get("ignore", ())),
         fail_on=value.get("fail-on"),
-        rules=_sized(value, value.get("rules", {})),
+        rules=value.get("rules", {}),
+        sizing={_SIZING[key]: figure for key, figure in value.get("sizing", {}).items()},
         settings=settings,
         overrides=tuple(
             Override(
@@ -215,39 +218,12 @@ def _version(document: Document, key: str) -> Version | None:
     return version
 
 
-# Parameters of rules that a figure of `sizing` is the default of.
+# Parameters of rules that a figure of `sizing` stands for.
 _SIZING = {
     "cpu-per-1000rps": "cpu_per_1000rps",
     "memory-per-1000rps": "memory_per_1000rps",
     "base-memory": "base_memory",
 }
-
-
-def _sized(value: Mapping[str, Any], rules: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Settings by rule, with the figures that a team has measured as parameters."""
-    figures = value.get("sizing", {})
-    if not figures:
-        return rules
-    sized = dict(rules)
-    for key, param in _SIZING.items():
-        if key in figures:
-            for name in SIZED_RULES[param]:
-                entry = dict(sized.get(name, {}))
-                entry["params"] = {param: figures[key], **entry.get("params", {})}
-                sized[name] = entry
-    return sized
-
-
-SIZED_RULES: Mapping[str, tuple[str, ...]] = {
-    "cpu_per_1000rps": (
-        "proxy-cpu-request-below-load",
-        "proxy-cpu-limit-below-load",
-        "proxy-workers-below-load",
-    ),
-    "memory_per_1000rps": ("proxy-memory-limit-below-load",),
-    "base_memory": ("proxy-memory-limit-below-load",),
-}
-"""Rules that take a measured figure, by the name of their parameter."""
 
 
 def check_rule_settings(config: Config, rules: Mapping[str, Rule]) -> None:

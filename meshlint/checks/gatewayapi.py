@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from meshlint.findings import Hit, Path, Related
+from meshlint.mesh.gateway_api import PROTOCOL_CLASSES
 from meshlint.mesh.world import World
 from meshlint.model.durations import seconds
 from meshlint.model.resources import Resource
 from meshlint.model.values import integer, items, mappings, text
 from meshlint.operations import Set
 
-# Listeners of one class on one port share a socket and are told apart by their hostname, if the
-# protocol has one.
-_CLASSES = {"HTTP": "HTTP", "HTTPS": "TLS", "TLS": "TLS", "TCP": "TCP", "UDP": "UDP"}
+# Protocol classes whose listeners have a hostname.
 _WITH_HOSTNAME = ("HTTP", "TLS")
 
 
@@ -23,7 +22,7 @@ def listener_conflict(subject: Resource, world: World, params: Mapping[str, Any]
     seen: dict[tuple[int, str, str], tuple[Path, str]] = {}
     for number, listener in mappings(subject.spec, "listeners"):
         port = integer(listener, "port")
-        protocol = _CLASSES.get(text(listener, "protocol"))
+        protocol = PROTOCOL_CLASSES.get(text(listener, "protocol"))
         written = listener.get("hostname")
         if port is None or protocol is None or not isinstance(written, str | None):
             continue

@@ -107,7 +107,7 @@ def parent_missing(subject: Resource, world: World, params: Mapping[str, Any]) -
             "namespace": parent.namespace,
             "own": subject.namespace,
         }
-        gateways = world.index.find_all(api.GATEWAY, parent.namespace, parent.name)
+        gateways = world.index.named(api.GATEWAY, parent.namespace, parent.name)
         if not gateways:
             if _is_no_gateway(world, subject, parent, everywhere=params["everywhere"]):
                 yield Hit((*parent.path, "name"), args)
@@ -170,7 +170,7 @@ def _service_faults(subject: Resource, world: World, backend: Reference) -> Iter
     if not _may_use(subject, world, backend):
         yield Hit((*backend.path, "namespace"), args, message="grant")
         return
-    services = world.index.find_all("core/Service", backend.namespace, backend.name)
+    services = world.index.named("core/Service", backend.namespace, backend.name)
     if not services or backend.port is None:
         return
     service = services[-1]

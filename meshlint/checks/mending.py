@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from meshlint.documents import Document
 from meshlint.findings import Change, In, NewDocument, Path
-from meshlint.mesh.annotations import edit_distance
 from meshlint.mesh.client_mtls import uses_auto_mtls
 from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.world import World
@@ -29,12 +28,6 @@ def added(document: Document, value: Mapping[str, Any]) -> tuple[Change, ...]:
     if not isinstance(get(written, "kind"), str) or not isinstance(get(written, "apiVersion"), str):
         return ()
     return (NewDocument(value),)
-
-
-def only_near(name: str, known: Iterable[str]) -> str:
-    """The only name within two letters of another one; empty where there is none, or several."""
-    near = [other for other in known if edit_distance(name, other, 2) <= 2]
-    return near[0] if len(near) == 1 else ""
 
 
 def added_to_mesh(

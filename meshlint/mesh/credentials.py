@@ -133,7 +133,7 @@ def is_absent(world: World, gateway: Resource, namespace: str, name: str) -> boo
 
 def readable_secret(world: World, namespace: str, name: str) -> Resource | None:
     """The Secret of that name with its data; None where something else fills or replaces it."""
-    several = world.index.find_all(SECRET, namespace, name)
+    several = world.index.named(SECRET, namespace, name)
     if len(several) != 1 or get(several[0].value, "sops") is not None:
         return None
     for kind, steps in SECRET_SOURCES.items():

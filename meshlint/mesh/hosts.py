@@ -79,6 +79,7 @@ class Hosts:
         self._index = world.index
         self.cluster_domain = world.cluster_domain
         self._sees_entries: dict[str, bool] = {}
+        self._default_exports: dict[str, tuple[str, ...]] = {}
         self._clients: dict[str, bool] = {}
 
     # ------------------------------------------------------------------------------- names
@@ -163,16 +164,18 @@ class Hosts:
 
     def default_exports(self, field: str) -> tuple[str, ...]:
         """`exportTo` of objects without one, by the field of MeshConfig that sets it."""
-        for config in self._configs:
+        known = self._default_exports.get(field)
+        if known is None:
+            known = self._default_exports[field] = self._find_default_exports(field)
+        return known
+
+    def _find_default_exports(self, field: str) -> tuple[str, ...]:
+        for config in mesh_configs(self._world):
             listed = items(config.config.value(field))
             named = tuple(name for name in listed if isinstance(name, str) and name)
             if named:
                 return named
         return ("*",)
-
-    @cached_property
-    def _configs(self) -> Sequence[Any]:
-        return mesh_configs(self._world)
 
     def is_missing(self, host: str, namespace: str, readers: Iterable[str] = ()) -> bool:
         """Whether a host surely stands for nothing: it would be in the input if it existed."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from meshlint.findings import Path
+from meshlint.mesh import routes
 from meshlint.mesh.host_names import overlap, service_parts
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.traffic_policies import traffic_policies
@@ -171,14 +172,12 @@ def gateway_routes_to(world: World, host: str, namespace: str) -> Resource | Non
     for route in world.index.of_kind("networking.istio.io/VirtualService"):
         if not any(gateway != "mesh" for gateway in items(route.spec, "gateways")):
             continue
-        for use in ("http", "tls", "tcp"):
-            for _, entry in mappings(route.spec, use):
-                for _, target in mappings(entry, "route"):
-                    name = text(target, "destination", "host")
-                    if name and overlap(host, name):
-                        return route
-                    if name and _same_host(world, name, route.namespace) == wanted:
-                        return route
+        for rule in routes.rules(route):
+            for found in routes.routed(rule):
+                if found.host and overlap(host, found.host):
+                    return route
+                if found.host and _same_host(world, found.host, route.namespace) == wanted:
+                    return route
     for kind in ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"):
         for route in world.index.of_kind(f"gateway.networking.k8s.io/{kind}"):
             parents = (get(p, "kind") for _, p in mappings(route.spec, "parentRefs"))

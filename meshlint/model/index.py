@@ -79,7 +79,10 @@ class Index:
         return found[-1] if found else None
 
     def named(self, group_kind: str, namespace: str, name: str) -> Sequence[Resource]:
-        """All objects of that identity: an input may hold one for each environment."""
+        """All objects of that identity: an input may hold one for each environment.
+
+        Of those one alone stays, not always the last.
+        """
         return self._by_name.get((group_kind, namespace, name), ())
 
     def earlier_of_name(self, resource: Resource) -> Sequence[Resource]:
@@ -106,16 +109,12 @@ class Index:
         """Whether a document holds a Secret or a private key, whose values must never be shown."""
         return any(_is_secret(resource) for resource in self._in_document.get(document, ()))
 
-    def find_all(self, group_kind: str, namespace: str, name: str) -> Sequence[Resource]:
-        """Every object of that identity: of several one alone stays, not always the last."""
-        return self._by_name.get((group_kind, namespace, name), ())
-
     def may_hold(self, group_kind: str, namespace: str, name: str) -> bool:
         """Whether an object is in a namespace, or may land there for it names none itself."""
         return any(
             home == namespace or not found.metadata.get("namespace")
             for home in (namespace, DEFAULT_NAMESPACE)
-            for found in self.find_all(group_kind, home, name)
+            for found in self.named(group_kind, home, name)
         )
 
     def namespace(self, name: str) -> Resource | None:
