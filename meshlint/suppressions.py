@@ -12,11 +12,11 @@ import os
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from meshlint.documents import Document
@@ -217,18 +217,21 @@ class _Names:
     """What names in suppressions stand for: rules, categories, codes of other tools."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self._table: dict[str, set[str]] = defaultdict(set)
-        self._codes: dict[tuple[str, str], set[str]] = defaultdict(set)
-        for rule in rules:
-            self._table[rule.id].add(rule.id)
-            self._table[rule.category].add(rule.id)
+        self._rules = rules
+
+    @cached_property
+    def _table(self) -> Mapping[str, set[str]]:
+        # Made for the first suppression: most runs have none.
+        table: dict[str, set[str]] = defaultdict(set)
+        for rule in self._rules:
+            table[rule.id].add(rule.id)
+            table[rule.category].add(rule.id)
             for cover in rule.covers:
                 tool, _, code = cover.partition(":")
                 code = code.partition("(")[0]
-                self._codes[tool, code].add(rule.id)
-                self._codes[tool, "*"].add(rule.id)
-                self._table[code].add(rule.id)
-                self._table[f"{tool}:{code}"].add(rule.id)
+                table[code].add(rule.id)
+                table[f"{tool}:{code}"].add(rule.id)
+        return table
 
     def name(self, written: str, span: Span) -> Name:
         rules = frozenset(self._table.get(written, ()))
@@ -244,7 +247,10 @@ class _Names:
 
     def of_tool(self, tool: str, code: str) -> frozenset[str]:
         """Rules that cover a check of another tool; all that cover any, for `*`."""
-        return frozenset(self._codes.get((tool, code), ()))
+        if code != "*":
+            return frozenset(self._table.get(f"{tool}:{code}", ()))
+        covering = (ids for name, ids in self._table.items() if name.startswith(f"{tool}:"))
+        return frozenset[str]().union(*covering)
 
 
 # ------------------------------------------------------------------------------------- comments
