@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Finding
 
 VERSION = 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from meshlint.config import (
     find_config,
     load_config,
 )
+from meshlint.dataclass import replace
 from meshlint.enablement import EnabledRule, Overrides, enable
 from meshlint.engine import INTERNAL_ERROR
 from meshlint.findings import SEVERITIES, RuleInfo

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from meshlint.dataclass import dataclass, field
 from meshlint.documents import Document, parse
 from meshlint.enablement import Override
 from meshlint.findings import Path as Steps

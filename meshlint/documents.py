@@ -18,7 +18,6 @@ import struct
 import sys
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from sys import intern
 from typing import Any, Literal
 
@@ -38,6 +37,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.scanner import Scanner, ScannerError
 
+from meshlint.dataclass import dataclass, field, replace
 from meshlint.findings import Path
 from meshlint.text import SourceFile, Span
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher, unified_diff
 from typing import Any
 
+from meshlint.dataclass import dataclass
 from meshlint.documents import Document, parse, plain_scalar
 from meshlint.findings import FileEdit
 from meshlint.operations import (

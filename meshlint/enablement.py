@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from meshlint.dataclass import dataclass, field, replace
 from meshlint.findings import Severity
 from meshlint.ruleset import Rule, named_rules
 

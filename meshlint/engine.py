@@ -6,9 +6,9 @@ import hashlib
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from meshlint.dataclass import dataclass, field, replace
 from meshlint.documents import Document, ParsedFile
 from meshlint.enablement import NO_OVERRIDES, EnabledRule, Overrides
 from meshlint.findings import (

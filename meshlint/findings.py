@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from meshlint.dataclass import dataclass, field
 from meshlint.operations import Operation
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import stat
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from difflib import unified_diff
 from pathlib import Path as FilePath
 from typing import Any
 
+from meshlint.dataclass import dataclass, field, replace
 from meshlint.documents import Document
 from meshlint.edits import Edit, Refused, append_document, apply_edits, plan
 from meshlint.findings import FileEdit, Finding, Fix, NewDocument, Path, Report

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from meshlint.baseline import BaselineError, Known, compare, dump_baseline, known, load_baseline
+from meshlint.dataclass import replace
 from meshlint.findings import Gone, Suppressed
 from meshlint.lint import Request, Result, lint
 from meshlint.revisions import RevisionError, checked_out

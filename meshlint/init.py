@@ -7,8 +7,8 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
+from meshlint.dataclass import dataclass, replace
 from meshlint.findings import Assumption, Skipped, printable
 from meshlint.lint import Request, Result, lint
 from meshlint.mesh.concerns import CONCERNS

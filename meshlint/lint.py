@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from meshlint.dataclass import dataclass, field, replace
 from meshlint.enablement import NO_OVERRIDES, EnabledRule, Overrides
 from meshlint.engine import reporting
 from meshlint.engine import run as run_rules

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 
+from meshlint.dataclass import dataclass, field, replace
 from meshlint.documents import Document, ParsedFile, Problem, ProblemKind, has_secret, parse
 from meshlint.findings import Path, Skipped
 from meshlint.model.index import Index

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
+
+from meshlint.dataclass import dataclass
 
 Path = tuple[str | int, ...]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
+from meshlint.dataclass import dataclass, field
 from meshlint.findings import Path
 from meshlint.sources import KUSTOMIZATION_NAMES
 

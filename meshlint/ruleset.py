@@ -11,13 +11,13 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 import meshlint
+from meshlint.dataclass import dataclass, field
 from meshlint.documents import parse
 from meshlint.findings import Severity
 from meshlint.text import SourceFile

@@ -16,10 +16,10 @@ import os
 import re
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from meshlint.dataclass import dataclass, field
 from meshlint.findings import Skipped, printable
 from meshlint.text import Position, SourceFile
 

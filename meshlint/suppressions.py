@@ -13,12 +13,12 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.documents import Document
 from meshlint.findings import Finding, Path
 from meshlint.mesh.annotations import edit_distance

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass, field
+
+from meshlint.dataclass import dataclass, field
 
 # Editors, git and code hosts break lines at these only; YAML 1.1 knows more (NEL, LS, PS),
 # so the parser's own line numbers cannot be used.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from report_samples import CART, DEPLOYMENT, RULES, at, finding, shop_report
 
+from meshlint.dataclass import replace
 from meshlint.findings import (
     Finding,
     Location,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from github_log import annotations, read
@@ -12,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_samples import DEPLOYMENT, RULES, at, finding, shop_report
 
+from meshlint.dataclass import replace
 from meshlint.findings import Finding, Location, Report, Severity
 from meshlint.reporters import FORMATS, ReportContext
 from meshlint.text import SourceFile, Span

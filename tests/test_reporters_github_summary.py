@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 from hostile_samples import LARGE, LARGE_RULES, SECRET, hostile_report, large_report
 from markdown_it import MarkdownIt
 from report_samples import CART, DEPLOYMENT, RULES, at, finding, shop_report
 
+from meshlint.dataclass import replace
 from meshlint.findings import Location, Readiness, Report, ResourceRef, RuleInfo
 from meshlint.reporters import FORMATS, ReportContext
 from meshlint.text import SourceFile, Span

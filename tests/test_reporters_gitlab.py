@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from hostile_samples import SECRET, hostile_report, large_report
 from report_samples import DEPLOYMENT, RULES, at, finding, shop_report
 
+from meshlint.dataclass import replace
 from meshlint.findings import Location, Report, Severity
 from meshlint.reporters import FORMATS, ReportContext
 from meshlint.text import SourceFile, Span

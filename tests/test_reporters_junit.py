@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -13,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_samples import DEPLOYMENT, INSTALLATION, RULES, at, finding, shop_report
 
+from meshlint.dataclass import replace
 from meshlint.findings import Location, Report
 from meshlint.reporters import FORMATS, ReportContext
 from meshlint.text import SourceFile, Span

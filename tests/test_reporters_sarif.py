@@ -7,7 +7,6 @@ import gzip
 import json
 import random
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from hostile_samples import hostile_report as hostile_names
 from report_samples import CART, DEPLOYMENT, RULES, at, finding, shop_report
 from sarif_validator import complaints, schema_errors
 
+from meshlint.dataclass import replace
 from meshlint.findings import (
     FileEdit,
     Finding,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from textwrap import dedent
 
 import pytest
 from report_samples import DEPLOYMENT, RULES, at, finding, shop_report
 
+from meshlint.dataclass import replace
 from meshlint.findings import Assumption, ItemState, Readiness, Report, ResourceRef, Skipped
 from meshlint.reporters import FORMATS, ReportContext
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from textwrap import dedent
 
 import pytest
@@ -15,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_samples import CART, DEPLOYMENT, RULES, at, finding, shop_report
 
+from meshlint.dataclass import replace
 from meshlint.findings import Finding, Location, Report, RuleInfo
 from meshlint.reporters import FORMATS, ReportContext
 from meshlint.reporters.terminal import TO_ASCII, width_of, wrap

@@ -54,7 +54,7 @@ def run_with(
     for other in RULES:
         entry = config.rules.get(other.id, {})
         enabled.append(enable(other, entry.get("severity"), entry.get("params")))
-    from dataclasses import replace
+    from meshlint.dataclass import replace
 
     request = Request(
         [case.name],

@@ -16,13 +16,13 @@ the edits that plant the rule's defect in a copy of it:
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from meshlint.dataclass import replace
 from meshlint.documents import parse
 from meshlint.enablement import enable
 from meshlint.findings import Report

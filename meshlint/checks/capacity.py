@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from meshlint.checks.fixing import set_at
 from meshlint.checks.hits import at, listed, there
+from meshlint.dataclass import replace
 from meshlint.findings import Change, Hit, In, Related
 from meshlint.mesh.annotations import edit_distance
 from meshlint.mesh.capacity import (

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from meshlint.checks.fixing import set_at, within_text
 from meshlint.checks.hits import at, listed
+from meshlint.dataclass import dataclass
 from meshlint.findings import Change, Hit, In, Related
 from meshlint.mesh.installations.automatic import CLASS_DEFAULTS
 from meshlint.mesh.installations.helm import embedded_values

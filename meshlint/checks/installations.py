@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from meshlint.checks.fixing import (
@@ -18,6 +17,7 @@ from meshlint.checks.fixing import (
     spread_constraint,
 )
 from meshlint.checks.hits import at, there
+from meshlint.dataclass import replace
 from meshlint.findings import Change, Hit, In, Related
 from meshlint.mesh.autoscaling import API_VERSIONS
 from meshlint.mesh.installations.editing import editable, place_for

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from meshlint.checks.hits import listed
 from meshlint.checks.mending import renamed
+from meshlint.dataclass import dataclass
 from meshlint.findings import Change, Hit, Path
 from meshlint.mesh.annotations import (
     KNOWN,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from meshlint.checks.hits import at, dotted
 from meshlint.checks.mending import renamed
+from meshlint.dataclass import replace
 from meshlint.findings import Change, Hit, Path
 from meshlint.mesh.istio_api import Part, at_part
 from meshlint.mesh.mesh_config import MeshConfig

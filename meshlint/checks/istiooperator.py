@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from meshlint.checks.fixing import remove_at, set_at
 from meshlint.checks.hits import at, listed, there
 from meshlint.checks.installations import switched_on
+from meshlint.dataclass import dataclass
 from meshlint.findings import Change, Hit
 from meshlint.mesh.installations.editing import place_for
 from meshlint.mesh.installations.layers import Layers

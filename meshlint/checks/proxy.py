@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from meshlint.checks.fixing import proxy_annotations
 from meshlint.checks.hits import at, listed, there
+from meshlint.dataclass import replace
 from meshlint.findings import Change, Hit, Path
 from meshlint.mesh.capacity import RPS_PER_POD, workload_capacity
 from meshlint.mesh.injection import scalar_map

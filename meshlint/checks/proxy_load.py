@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
@@ -16,6 +15,7 @@ from meshlint.checks.fixing import (
     set_config,
 )
 from meshlint.checks.hits import at, there
+from meshlint.dataclass import replace
 from meshlint.findings import Change, Hit, In
 from meshlint.mesh.capacity import LoadedProxy, loaded_proxy
 from meshlint.mesh.installations.editing import place_for

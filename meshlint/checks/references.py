@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Hit, Path
 from meshlint.mesh.checkable import SECRET_SOURCES
 from meshlint.mesh.world import World

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from meshlint.checks.fixing import container_resource
 from meshlint.checks.hits import at, listed
+from meshlint.dataclass import dataclass
 from meshlint.findings import Hit, Related
 from meshlint.mesh.installations.records import ContainerResources, ControlPlane, GatewayProxy
 from meshlint.mesh.pod_resources import container_resources, set_by_namespace, set_for_pod

@@ -7,10 +7,10 @@ ztunnel reads AuthorizationPolicies of layer 4 only, and none of the routes that
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.mesh.enrollment import enrollment
 from meshlint.mesh.host_names import service_parts

@@ -10,9 +10,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.documents import parse
 from meshlint.mesh.settings import Settings
 from meshlint.mesh.versions import Version, parse_version

@@ -8,8 +8,8 @@ Gateway API.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.versions import Version
 from meshlint.model.resources import Resource
 from meshlint.model.values import mapping

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.mesh.gateway_config import gateway_concurrency
 from meshlint.mesh.injection import scalar_map

@@ -10,9 +10,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.mesh.checkable import SECRET_SOURCES, secret_named, secrets_known
 from meshlint.mesh.gateway_bindings import namespaces_of

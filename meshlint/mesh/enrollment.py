@@ -6,9 +6,9 @@ Labels alone; what the webhooks make of them is told by `meshlint.mesh.injection
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.injection import (
     DATAPLANE_MODE,
     IGNORED_NAMESPACES,

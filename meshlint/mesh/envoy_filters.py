@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource

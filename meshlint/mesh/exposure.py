@@ -6,9 +6,9 @@ Sources: Istio API, Gateway (`selector`); Kubernetes API, Service; the charts of
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.injection import scalar_map
 from meshlint.mesh.installations.automatic import controller_of
 from meshlint.mesh.installations.gateways import gateway_class

@@ -7,9 +7,9 @@ Sources: Gateway API, `ParentReference`, `AllowedRoutes`, `ReferenceGrant`; isti
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_selector

@@ -9,10 +9,10 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.checkable import services_known, workloads_known
 from meshlint.mesh.host_names import HostTable, service_parts
 from meshlint.mesh.installations.automatic import deployment_name

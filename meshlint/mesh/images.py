@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.model.images import ImageReference, parse_image
 from meshlint.model.values import is_templated, mappings, text

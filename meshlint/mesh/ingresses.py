@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.mesh.injection import scalar_text
 from meshlint.mesh.serving import INGRESS_KINDS

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.documents import parse
 from meshlint.mesh.installations.records import ControlPlane, Installations
 from meshlint.mesh.provenance import Place, Sourced

@@ -7,8 +7,8 @@ an annotation of the pod wins over the chart value of the same purpose.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.injection import scalar_text
 from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.provenance import Place, Sourced

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.installations.records import Form
 from meshlint.mesh.mesh_config import MeshConfig
 from meshlint.mesh.provenance import Place

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.capacity import LOAD_TESTED, Capacity
 from meshlint.mesh.injection import scalar_map
 from meshlint.mesh.installations.records import GatewayProxy

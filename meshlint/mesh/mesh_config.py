@@ -6,9 +6,9 @@ Source: `mesh/v1alpha1/config.proto` of istio/api; defaults from `pkg/config/mes
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from meshlint.dataclass import dataclass
 from meshlint.documents import Document
 from meshlint.findings import Path
 from meshlint.mesh.installations.helm import embedded_values

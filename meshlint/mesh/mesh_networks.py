@@ -6,9 +6,9 @@ Sources: `mesh/v1alpha1/network.proto` of istio/api; `pkg/kube/multicluster` (re
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from meshlint.dataclass import dataclass
 from meshlint.documents import Document
 from meshlint.findings import Path
 from meshlint.mesh.installations.helm import embedded_values

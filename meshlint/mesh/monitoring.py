@@ -12,10 +12,10 @@ import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.documents import Document
 from meshlint.findings import Path
 from meshlint.mesh.queries import Query, Selector, read_query

@@ -8,9 +8,9 @@ port stands for itself.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.mesh import routes
 from meshlint.mesh.host_names import overlap, service_parts

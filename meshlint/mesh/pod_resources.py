@@ -7,10 +7,10 @@ Sources in kubernetes/kubernetes: `pkg/apis/core/v1/defaults.go`, the LimitRange
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.proxy_resources import Part, Resources, admitted, key, written
 from meshlint.model.index import Index
 from meshlint.model.quantity import parse_quantity

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from meshlint.dataclass import dataclass
 from meshlint.documents import Document
 from meshlint.findings import Path
 

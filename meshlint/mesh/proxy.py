@@ -10,11 +10,11 @@ Sources in istio/istio: `files/injection-template.yaml`, `files/gateway-injectio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
 from typing import Any, TypeVar
 
+from meshlint.dataclass import dataclass, replace
 from meshlint.mesh.injection import (
     BUILT_IN_TEMPLATES,
     STATUS,

@@ -8,10 +8,10 @@ when a webhook has changed the pod.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
+from meshlint.dataclass import dataclass, field, replace
 from meshlint.mesh.installations.records import ContainerResources
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.versions import Version

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from meshlint.dataclass import dataclass
 
 MAX_QUERY = 100_000
 """Characters of a query that are read; longer ones are cut there."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.budgets import kinship
 from meshlint.mesh.pod_resources import Counted, measured
 from meshlint.mesh.replica_plan import pods_of, run_by_rollout

@@ -7,10 +7,10 @@ both.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.mesh.budgets import sure_pods
 from meshlint.mesh.capacity import RPS_PER_POD, Capacity, gateway_capacity, workload_capacity

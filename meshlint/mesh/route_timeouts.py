@@ -6,10 +6,10 @@ Sources: Istio API, VirtualService (`http[].timeout`); Gateway API, HTTPRoute (`
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.host_names import service_parts
 from meshlint.mesh.provenance import Place
 from meshlint.model.durations import seconds

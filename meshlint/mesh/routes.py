@@ -6,9 +6,9 @@ Source: Istio API, VirtualService.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.mesh.host_names import service_parts
 from meshlint.model.index import Index

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.mesh import routes
 from meshlint.mesh.checkable import kind_known

@@ -6,9 +6,9 @@ Sources: istio/api `type/v1beta1/selector.proto`, `networking/v1alpha3/sidecar.p
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.model.resources import Resource
 from meshlint.model.values import items, mapping

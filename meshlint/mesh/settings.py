@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 
+from meshlint.dataclass import dataclass, field
 from meshlint.mesh.versions import NEWEST_KUBERNETES, Version
 
 

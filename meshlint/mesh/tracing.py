@@ -6,11 +6,11 @@ Source: `pilot/pkg/model/telemetry.go` and `pilot/pkg/networking/core/tracing.go
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.mesh_config import TRACING_TYPES, MeshConfig, Provider, is_known

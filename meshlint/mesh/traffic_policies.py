@@ -7,9 +7,9 @@ subset keeps what it does not set itself from the host, a port keeps nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.mesh_config import MeshConfig
 from meshlint.mesh.provenance import Place
 from meshlint.model.resources import Resource

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+from meshlint.dataclass import dataclass
 
 _DEFAULT_REGISTRY = "docker.io"
 _DEFAULT_TAG = "latest"

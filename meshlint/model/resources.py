@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from meshlint.dataclass import dataclass
 from meshlint.documents import Document
 from meshlint.findings import Path, ResourceRef
 from meshlint.model.values import mapping, text

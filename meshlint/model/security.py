@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.model.images import parse_image
 from meshlint.model.values import get, items, mapping, mappings, text

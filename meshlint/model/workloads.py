@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, mapping, mappings, text

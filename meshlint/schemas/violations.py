@@ -7,10 +7,10 @@ one that a person needs. `null` in a mapping counts as absent, as for the Kubern
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.model.values import get
 from meshlint.schemas.spelling import edits, nearest

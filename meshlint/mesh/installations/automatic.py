@@ -7,9 +7,9 @@ templates `kube-gateway.yaml` and `waypoint.yaml` of the istiod chart.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.autoscaling import Autoscaling as Scaling
 from meshlint.mesh.installations import facts
 from meshlint.mesh.installations.charts import POD, chart_values, container, put_resources, truth

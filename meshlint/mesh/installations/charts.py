@@ -7,9 +7,9 @@ Sources: templates of manifests/charts in istio/istio (`istio-control/istio-disc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.installations.layers import Layer, Layers
 from meshlint.mesh.installations.objects import UNKNOWN, Object
 from meshlint.mesh.installations.tables import (

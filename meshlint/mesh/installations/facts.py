@@ -6,9 +6,9 @@ The objects stand in the input, or are what a chart renders; both are read in th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
+from meshlint.dataclass import replace
 from meshlint.mesh.installations.charts import POD, TRACE_SAMPLING, Rendered, whole
 from meshlint.mesh.installations.objects import Object, Step, Unknown
 from meshlint.mesh.installations.records import (

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.installations.records import Form
 
 Root = Literal["spec", "values", "k8s"]

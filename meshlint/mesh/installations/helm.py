@@ -9,9 +9,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from meshlint.dataclass import dataclass, field
 from meshlint.documents import Document, parse
 from meshlint.mesh.installations.detection import scalar_text
 from meshlint.mesh.installations.layers import Layer, Layers

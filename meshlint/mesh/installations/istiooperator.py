@@ -12,9 +12,9 @@ from __future__ import annotations
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from meshlint.dataclass import dataclass, replace
 from meshlint.mesh.installations import facts
 from meshlint.mesh.installations.charts import (
     POD,

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.versions import Version
 from meshlint.schemas.istio import MESH_CONFIG, message
 

@@ -7,9 +7,9 @@ Merging follows Helm and istioctl alike: maps merge, everything else replaces, n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
+from meshlint.dataclass import dataclass, replace
 from meshlint.findings import Path
 from meshlint.mesh.provenance import Place, Sourced
 from meshlint.model.values import get

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.installations import facts
 from meshlint.mesh.installations.charts import (
     Rendered,

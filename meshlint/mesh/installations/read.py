@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
+from meshlint.dataclass import replace
 from meshlint.mesh.installations import rendered, sail
 from meshlint.mesh.installations.automatic import read_automatic
 from meshlint.mesh.installations.helm import read_releases

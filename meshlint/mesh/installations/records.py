@@ -6,9 +6,9 @@ Fields are `Sourced` (a value, or known to be unset) or None (unknown; rules sta
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from meshlint.dataclass import dataclass, field
 from meshlint.documents import Document
 from meshlint.findings import Path, ResourceRef
 from meshlint.mesh.installations.layers import EMPTY, Layers

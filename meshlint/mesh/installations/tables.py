@@ -9,10 +9,10 @@ themselves, from 1.24 on they name a profile of the charts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from meshlint.dataclass import dataclass
 from meshlint.mesh.versions import Version
 
 

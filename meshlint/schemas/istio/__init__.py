@@ -19,12 +19,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
+from meshlint.dataclass import dataclass, field
 from meshlint.findings import Path
 from meshlint.model.durations import seconds
 from meshlint.schemas.istio.deprecated import FIELDS, VALUES
