@@ -25,11 +25,11 @@ _FIELDS = {"verbs": "verb", "resources": "resource", "apiGroups": "API group"}
 
 
 def wildcard(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Rules that grow with every API that the cluster gets."""
+    """Rules that grow with every API that the cluster gets, by one of `fields`."""
     if is_of_istio(subject):
         return
     for permission in permissions(subject):
-        wild = [field for field in _FIELDS if any("*" in name for name in permission.names(field))]
+        wild = [f for f in params["fields"] if any("*" in name for name in permission.names(f))]
         if wild:
             yield Hit(
                 (*permission.path, wild[0]),
@@ -73,7 +73,7 @@ _SYSTEM = {
 
 # ------------------------------------------------------------------------------------- powers
 
-_Power = Callable[[Permission], str]
+_Power = Callable[[Permission, Mapping[str, Any]], str]
 """What a rule grants of a kind of power, in words; empty for nothing."""
 
 
@@ -99,7 +99,7 @@ def _granted(
         return  # istiod reads keys and edits its webhook: that is what it is there for
     if subject.kind in ("Role", "ClusterRole"):
         for permission in permissions(subject):
-            what = power(permission)
+            what = power(permission, params)
             if what:
                 yield Hit(permission.path, {"role": subject.name, "what": what}, on_key=True)
         return
@@ -108,7 +108,7 @@ def _granted(
     if role is None or kinds.isdisjoint(params["subject_kinds"]):
         return
     for permission in permissions(role):
-        what = power(permission)
+        what = power(permission, params)
         if what:
             args = {"role": role.name, "subjects": _subjects(subject), "what": what}
             related = Related(role.document, permission.path, "granted here", True)
@@ -116,29 +116,24 @@ def _granted(
             return
 
 
-def _exec(permission: Permission) -> str:
-    return _words(
-        permission,
-        [(CORE, resource, ("create", "get")) for resource in _SHELLS],
-    )
+def _exec(permission: Permission, params: Mapping[str, Any]) -> str:
+    verbs = tuple(params["verbs"])
+    return _words(permission, [(CORE, name, verbs) for name in params["resources"]], params)
 
 
-_SHELLS = ("pods/exec", "pods/attach", "nodes/proxy")
-
-
-def _secrets(permission: Permission) -> str:
+def _secrets(permission: Permission, params: Mapping[str, Any]) -> str:
     if permission.is_limited_to_names:
         return ""
-    return _words(permission, [(CORE, "secrets", ("get", "list", "watch"))])
+    return _words(permission, [(CORE, "secrets", ("get", "list", "watch"))], params)
 
 
-def _escalates(permission: Permission) -> str:
+def _escalates(permission: Permission, params: Mapping[str, Any]) -> str:
     if permission.is_limited_to_names:
         return ""
-    found = _words(permission, _ESCALATIONS)
+    found = _words(permission, _ESCALATIONS, params)
     # Who writes * for the verbs of ServiceAccounts hardly thinks of this one; see rbac-wildcard.
     if not found and "impersonate" in permission.names("verbs"):
-        found = _words(permission, _IMPERSONATIONS)
+        found = _words(permission, _IMPERSONATIONS, params)
     return found
 
 
@@ -162,10 +157,10 @@ _IMPERSONATIONS: tuple[_Grant, ...] = (
 )
 
 
-def _words(permission: Permission, grants: Sequence[_Grant]) -> str:
+def _words(permission: Permission, grants: Sequence[_Grant], params: Mapping[str, Any]) -> str:
     """The first of some grants that a rule makes."""
     for group, resource, verbs in grants:
-        found = permission.granted(group, resource, verbs)
+        found = permission.granted(None if params["any_group"] else group, resource, verbs)
         if found:
             return f"{listed(found)} on {resource}"
     return ""

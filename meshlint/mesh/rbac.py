@@ -46,10 +46,13 @@ class Permission:
             and "*" in self.names("apiGroups")
         )
 
-    def granted(self, group: str, resource: str, verbs: Iterable[str]) -> list[str]:
-        """Which of the verbs it grants on a resource, `pods/exec` being one of its own."""
+    def granted(self, group: str | None, resource: str, verbs: Iterable[str]) -> list[str]:
+        """Which of the verbs it grants on a resource, `pods/exec` being one of its own.
+
+        Without a group the resource counts in whatever API group the rule names.
+        """
         groups, resources, own = (self.names(f) for f in ("apiGroups", "resources", "verbs"))
-        if group not in groups and "*" not in groups:
+        if group is not None and group not in groups and "*" not in groups:
             return []
         _, slash, part = resource.partition("/")
         if not {"*", resource, f"*/{part}" if slash else resource}.intersection(resources):
