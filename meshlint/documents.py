@@ -39,6 +39,7 @@ from ruamel.yaml.scanner import Scanner, ScannerError
 
 from meshlint.dataclass import dataclass, field, replace
 from meshlint.findings import Path
+from meshlint.patterns import regexp
 from meshlint.text import SourceFile, Span
 
 try:
@@ -257,12 +258,12 @@ _WORDS: dict[str, Any] = {
 }
 _NUMERIC_START = frozenset("+-.0123456789")
 # What Go's strconv.ParseInt takes with base 0.
-_INTEGER = re.compile(
+_INTEGER = regexp(
     r"[-+]?(?:0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<binary>[01]+)|0[oO]?(?P<octal>[0-7]+)"
     r"|(?P<decimal>0|[1-9][0-9]*))"
 )
 _BASES = {"hex": 16, "binary": 2, "octal": 8, "decimal": 10}
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_FLOAT = regexp(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 # Enough for every 64-bit number in binary; it keeps a text of many digits from taking long.
 _MAX_DIGITS = 400
 
@@ -427,15 +428,15 @@ def _pure_events(text: str) -> _Events:
     return next_event
 
 
-_ANCHOR = re.compile(r"[0-9A-Za-z_-]+")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_ANCHOR = regexp(r"[0-9A-Za-z_-]+")
+_SURROGATE = regexp("[\ud800-\udfff]")
 
 
 _MERGE = object()
 _NO_POSITIONS = _Positions(0, array("I"), {}, {}, {})
 _COLLECTION_KEY = "a mapping key is a collection, which no Kubernetes object has"
 _MERGE_VALUE = "the value of the merge key '<<' is neither a mapping nor a list of mappings"
-_EMPTY_VALUE = re.compile(r"\s*:")
+_EMPTY_VALUE = regexp(r"\s*:")
 
 
 def _merges(event: Any) -> bool:
@@ -666,15 +667,15 @@ class _Builder:
 # ---------------------------------------------------------------------------------------- files
 
 _BOM = "\ufeff"
-_BOM_AT_START = re.compile(rf"^(---[^\r\n]*)(\r?\n){_BOM}", re.MULTILINE)
+_BOM_AT_START = regexp(rf"^(---[^\r\n]*)(\r?\n){_BOM}", re.MULTILINE)
 # The dashes come first so that they are searched for as a plain text.
-_SEPARATOR = re.compile(f"---(?<![^\\r\\n\\x85\\u2028\\u2029]---)(?=[{_BLANK}]|\\Z)")
-_DIRECTIVES_ONLY = re.compile(r"(?:\s|[%#][^\r\n]*(?:[\r\n]|\Z))*\Z")
-_JSON_START = re.compile(r"\s*\{\s*[\"}]")
+_SEPARATOR = regexp(f"---(?<![^\\r\\n\\x85\\u2028\\u2029]---)(?=[{_BLANK}]|\\Z)")
+_DIRECTIVES_ONLY = regexp(r"(?:\s|[%#][^\r\n]*(?:[\r\n]|\Z))*\Z")
+_JSON_START = regexp(r"\s*\{\s*[\"}]")
 # A plain text comes first here as well; that more than the key `kind` may match does no harm.
-_SECRET_KIND = re.compile(r"""kind["']?\s*:\s*["']?Secret\b""")
+_SECRET_KIND = regexp(r"""kind["']?\s*:\s*["']?Secret\b""")
 # YAML allows these in no place, not even in quotes. A surrogate is half a character.
-_FORBIDDEN = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = regexp("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Characters of a file that may be read by the slow parser; starting it costs as much as a few more.
 _SECOND_OPINION_LIMIT = 1_000_000
 _SECOND_OPINION_START = 1_000
@@ -886,7 +887,7 @@ def _brackets(text: str, start: int, end: int) -> int:
     return deepest
 
 
-_BRACKET = re.compile(r"[\[\]{}]")
+_BRACKET = regexp(r"[\[\]{}]")
 
 
 # ----------------------------------------------------------------------------------------- JSON
@@ -897,8 +898,8 @@ class _Mark:
     index: int
 
 
-_JSON_BLANK = re.compile(r"[ \t\r\n]*")
-_JSON_PIECE = re.compile(
+_JSON_BLANK = regexp(r"[ \t\r\n]*")
+_JSON_PIECE = regexp(
     r'[{}\[\],:]|"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"'
     r"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null"
 )
@@ -981,7 +982,7 @@ _UNEXPECTED_COLON = "found unexpected ':'"
 
 # Patterns for "context: problem" as libyaml and ruamel.yaml word them.
 _PLAIN_WORDS = tuple(
-    (re.compile(pattern), words)
+    (regexp(pattern), words)
     for pattern, words in (
         (
             r"found a tab|found character '\\t'",
@@ -1064,18 +1065,18 @@ _PLAIN_WORDS = tuple(
     )
 )
 # What began earlier and has no end tells a person more than the place where its end was missed.
-_LOOK_BACK = re.compile(
+_LOOK_BACK = regexp(
     r"could not find expected ':'|found unexpected (end of stream|document)|alphabetic or numeric"
     r"|hexdecimal number|Unicode character|directive:|(scanning|parsing) a tag"
 )
 _CONTEXTS = (
-    (re.compile(r"block mapping"), "the mapping starts here"),
-    (re.compile(r"block (collection|sequence)"), "the list starts here"),
-    (re.compile(r"flow mapping"), "the '{' stands here"),
-    (re.compile(r"flow sequence"), "the '[' stands here"),
+    (regexp(r"block mapping"), "the mapping starts here"),
+    (regexp(r"block (collection|sequence)"), "the list starts here"),
+    (regexp(r"flow mapping"), "the '{' stands here"),
+    (regexp(r"flow sequence"), "the '[' stands here"),
 )
-_TEXT_END = re.compile(rf"[{_BLANK}]*(?:\Z|(?:---|\.\.\.)(?:[{_BLANK}]|\Z))")
-_TEMPLATE = re.compile(r"(?:^[ \t]*|[:?-][ \t]+|[\[{,][ \t]*)(?P<opening>\{[{%])")
+_TEXT_END = regexp(rf"[{_BLANK}]*(?:\Z|(?:---|\.\.\.)(?:[{_BLANK}]|\Z))")
+_TEMPLATE = regexp(r"(?:^[ \t]*|[:?-][ \t]+|[\[{,][ \t]*)(?P<opening>\{[{%])")
 _LINE_WINDOW = 1000
 
 

@@ -30,6 +30,7 @@ from meshlint.operations import (
     reworded,
     steps,
 )
+from meshlint.patterns import regexp
 from meshlint.text import Position, SourceFile, Span
 
 
@@ -229,7 +230,7 @@ def _common(one: str, other: str) -> int:
 
 # ---------------------------------------------------------------------------------- single edits
 
-_PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*\s*)*")
+_PROPERTIES = regexp(r"(?:[&!][^\s,\[\]{}]*\s*)*")
 
 
 class _Editor:
@@ -671,7 +672,7 @@ class _Editor:
 
 # ------------------------------------------------------------------------------------- rendering
 
-_PLAIN = re.compile(r"(?:[A-Za-z0-9_./$()+<>~^;\u00a1-\uffff]|-{1,2}\w)[^\x00-\x1f\x7f]*")
+_PLAIN = regexp(r"(?:[A-Za-z0-9_./$()+<>~^;]|[^\x00-\xa0]|-{1,2}\w)[^\x00-\x1f\x7f]*")
 _FORBIDDEN_IN_FLOW = frozenset(",[]{}?:")
 
 
@@ -751,9 +752,7 @@ def _is_literal(value: str) -> bool:
     )
 
 
-_LIST_BELOW_KEY = re.compile(
-    r"^( *)(?:- )*[^\s#-][^\n]*:[ \t]*(?:#[^\n]*)?\r?\n( *)- ", re.MULTILINE
-)
+_LIST_BELOW_KEY = regexp(r"^( *)(?:- )*[^\s#-][^\n]*:[ \t]*(?:#[^\n]*)?\r?\n( *)- ", re.MULTILINE)
 
 
 def _indents(text: str) -> bool:

@@ -14,6 +14,7 @@ from meshlint.lint import Request, Result, lint
 from meshlint.mesh.concerns import CONCERNS
 from meshlint.mesh.inspection import origin_of
 from meshlint.mesh.world import World
+from meshlint.patterns import regexp
 from meshlint.sources import Discovery, discover
 
 MANY_FINDINGS = 20
@@ -288,7 +289,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
-_PLAIN = re.compile(r"[A-Za-z_./][\w./-]*\Z")
+_PLAIN = regexp(r"[A-Za-z_./][\w./-]*\Z")
 
 
 def _scalar(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from meshlint.dataclass import dataclass, field
 from meshlint.findings import Path
+from meshlint.patterns import regexp
 from meshlint.sources import KUSTOMIZATION_NAMES
 
 Role = Literal[
@@ -242,11 +243,11 @@ def unrendered(text: str, place: Place) -> str:
 
 
 # At the start of a line only: everything indented may be the text of a block scalar.
-_GO_STATEMENT = re.compile(
+_GO_STATEMENT = regexp(
     r"^\{\{-?[ \t]*(?:if|range|with|define|block|template|include|end|else|/\*|\$\w+ *:?=)",
     re.MULTILINE,
 )
-_JINJA_STATEMENT = re.compile(r"^\{%-?[ \t]*\w", re.MULTILINE)
+_JINJA_STATEMENT = regexp(r"^\{%-?[ \t]*\w", re.MULTILINE)
 
 
 def template_language(text: str) -> str:
@@ -294,7 +295,7 @@ _LISTED: dict[ListedAs, Recognition] = {
 _MESH = Recognition("mesh-config", "Istio mesh configuration")
 _UNLISTED_PATCH = Recognition("other", "kustomize patch that no kustomization lists")
 _PATCH_FOLDERS = frozenset({"patch", "patches"})
-_PATCH_NAME = re.compile(r"(?:^|[-_.])patch(?:es)?(?:[-_.]|$)")
+_PATCH_NAME = regexp(r"(?:^|[-_.])patch(?:es)?(?:[-_.]|$)")
 
 
 def _typed(value: dict[str, Any], api_version: str, kind: str, place: Place) -> Recognition:
@@ -486,8 +487,8 @@ def _fallback(path: str) -> str:
 # ------------------------------------------------------------------------------------------ Helm
 
 _CHART_FILES = frozenset({"chart.yaml", "chart.lock", "requirements.yaml", "requirements.lock"})
-_VALUES_NAME = re.compile(r"(?:^|[-_.])values(?:[-_.]|$)")
-_VALUES_FOLDER = re.compile(r"^helm(?:$|[-_])|(?:^|[-_])values$")
+_VALUES_NAME = regexp(r"(?:^|[-_.])values(?:[-_.]|$)")
+_VALUES_FOLDER = regexp(r"^helm(?:$|[-_])|(?:^|[-_])values$")
 
 
 def _is_values(value: dict[str, Any], place: Place, name: str) -> bool:
@@ -701,20 +702,20 @@ _NAMES = {
     "taskfile.yml": "Taskfile",
     "tsconfig.json": "configuration of TypeScript",
 }
-_COMPOSE_NAME = re.compile(r"^(?:docker-)?compose(?:[-_.].*)?\.ya?ml$")
+_COMPOSE_NAME = regexp(r"^(?:docker-)?compose(?:[-_.].*)?\.ya?ml$")
 _PLACES = (
-    (re.compile(r"(?:^|/)\.github/workflows/[^/]+$"), "GitHub workflow"),
-    (re.compile(r"(?:^|/)helm-profiles/[^/]+$"), "profile of Istio's charts"),
-    (re.compile(r"(?:^|/)\.github/"), "configuration of GitHub"),
-    (re.compile(r"(?:^|/)\.gitlab/"), "GitLab CI pipeline"),
-    (re.compile(r"(?:^|/)\.(?:circleci|buildkite|semaphore|drone)/"), "CI pipeline"),
-    (re.compile(r"(?:^|/)\.(?:vscode|idea)/"), "configuration of an editor"),
-    (re.compile(r"(?:^|/)(?:group|host)_vars/"), "Ansible variables"),
-    (re.compile(r"(?:^|/)roles/[^/]+/(?:vars|defaults|meta)/"), "Ansible variables"),
-    (re.compile(r"(?:^|/)\.?golangci\.ya?ml$"), "configuration of golangci-lint"),
-    (re.compile(r"(?:^|/)tsconfig[^/]*\.json$"), "configuration of TypeScript"),
-    (re.compile(r"(?:^|/)appsettings(?:\.[^/]+)?\.json$"), "settings of a .NET application"),
-    (re.compile(r"(?:^|/)azure-pipelines[^/]*\.ya?ml$"), "CI pipeline"),
+    (regexp(r"(?:^|/)\.github/workflows/[^/]+$"), "GitHub workflow"),
+    (regexp(r"(?:^|/)helm-profiles/[^/]+$"), "profile of Istio's charts"),
+    (regexp(r"(?:^|/)\.github/"), "configuration of GitHub"),
+    (regexp(r"(?:^|/)\.gitlab/"), "GitLab CI pipeline"),
+    (regexp(r"(?:^|/)\.(?:circleci|buildkite|semaphore|drone)/"), "CI pipeline"),
+    (regexp(r"(?:^|/)\.(?:vscode|idea)/"), "configuration of an editor"),
+    (regexp(r"(?:^|/)(?:group|host)_vars/"), "Ansible variables"),
+    (regexp(r"(?:^|/)roles/[^/]+/(?:vars|defaults|meta)/"), "Ansible variables"),
+    (regexp(r"(?:^|/)\.?golangci\.ya?ml$"), "configuration of golangci-lint"),
+    (regexp(r"(?:^|/)tsconfig[^/]*\.json$"), "configuration of TypeScript"),
+    (regexp(r"(?:^|/)appsettings(?:\.[^/]+)?\.json$"), "settings of a .NET application"),
+    (regexp(r"(?:^|/)azure-pipelines[^/]*\.ya?ml$"), "CI pipeline"),
 )
 
 

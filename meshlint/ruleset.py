@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
@@ -20,6 +19,7 @@ import meshlint
 from meshlint.dataclass import dataclass, field
 from meshlint.documents import parse
 from meshlint.findings import Severity
+from meshlint.patterns import regexp
 from meshlint.text import SourceFile
 
 Context = Literal["self", "related", "closed-world"]
@@ -332,7 +332,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-_PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_PLACEHOLDER = regexp(r"\{([a-z][a-z0-9_]*)\}")
 
 
 def format_message(template: str, args: Mapping[str, object]) -> str:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from meshlint.dataclass import dataclass, field
 from meshlint.findings import Skipped, printable
+from meshlint.patterns import regexp
 from meshlint.text import Position, SourceFile
 
 if TYPE_CHECKING:
@@ -261,8 +262,11 @@ class _Walk:
             return
         if load is None:
             self.problem("-", "there is no standard input to read", usage=True)
-        else:
+            return
+        try:
             self.stdin = Candidate(STDIN, "", load())
+        except OSError as error:
+            self.problem("-", f"standard input {_reason(error, STDIN)}", usage=True)
 
     def resolve(self, path: str) -> list[tuple[str, str]]:
         """Locations that a path or pattern stands for, each with the path shown."""
@@ -534,7 +538,7 @@ class _Walk:
 
 
 _MARKERS = ("Chart.yaml", ".git", *KUSTOMIZATION_NAMES)
-_MAGIC = re.compile(r"[*?\[]")
+_MAGIC = regexp(r"[*?\[]")
 _CASE = re.IGNORECASE if os.name == "nt" else 0
 
 
@@ -621,7 +625,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
-_LINE_END = re.compile(rb"\r\n|\n|\r")
+_LINE_END = regexp(rb"\r\n|\n|\r")
 
 
 def _wide(data: bytes) -> str:

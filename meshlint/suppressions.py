@@ -25,6 +25,7 @@ from meshlint.mesh.annotations import edit_distance
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, text
+from meshlint.patterns import regexp
 from meshlint.ruleset import Rule
 from meshlint.text import SourceFile, Span
 
@@ -181,7 +182,7 @@ def _pattern(written: str) -> GitIgnoreSpec:
     return GitIgnoreSpec.from_lines([written])
 
 
-_CONTAINER = re.compile(r"(.*/(?:initC|ephemeralC|c)ontainers/\d+)(?:/.*)?\Z")
+_CONTAINER = regexp(r"(.*/(?:initC|ephemeralC|c)ontainers/\d+)(?:/.*)?\Z")
 
 
 def _container(finding: Finding, document: Document | None) -> str | None:
@@ -255,13 +256,13 @@ class _Names:
 
 # ------------------------------------------------------------------------------------- comments
 
-_COMMENT = re.compile(
+_COMMENT = regexp(
     r"(?P<before>^|[ \t])#[ \t]*meshlint:[ \t]*(?P<verb>ignore-file|ignore)(?P<rest>[^\r\n]*)",
     re.MULTILINE,
 )
-_BRACKETS = re.compile(r"[ \t]*\[(?P<names>[^\]\r\n]*)\](?P<tail>[^\r\n]*)")
-_WORD = re.compile(r"[^\s,]+")
-_ATTRIBUTE = re.compile(r"(?:\A|(?<=[\s(;,]))(until|owner)=([^\s,;)]+)[,;)]?")
+_BRACKETS = regexp(r"[ \t]*\[(?P<names>[^\]\r\n]*)\](?P<tail>[^\r\n]*)")
+_WORD = regexp(r"[^\s,]+")
+_ATTRIBUTE = regexp(r"(?:\A|(?<=[\s(;,]))(until|owner)=([^\s,;)]+)[,;)]?")
 
 
 def _comments(index: Index, names: _Names) -> Iterator[Suppression]:
@@ -384,7 +385,7 @@ def _of_annotation(
 
 # Annotations by which other tools are told to be silent. Sources: istioctl analyze, Kiali,
 # kube-linter, kube-score, Polaris and Checkov documentation on suppressing checks.
-_TOOLS = re.compile(
+_TOOLS = regexp(
     r"galley\.istio\.io/analyze-suppress\Z|kiali\.io/ignore-validations\Z"
     r"|ignore-check\.kube-linter\.io/|kube-linter\.io/ignore-all\Z|kube-score/ignore\Z"
     r"|polaris\.fairwinds\.com/(?:.+-)?exempt\Z|checkov\.io/skip"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from bisect import bisect_right
 
 from meshlint.dataclass import dataclass, field
+from meshlint.patterns import regexp
 
 # Editors, git and code hosts break lines at these only; YAML 1.1 knows more (NEL, LS, PS),
 # so the parser's own line numbers cannot be used.
-_LINE_END = re.compile(r"\r\n|\n|\r")
+_LINE_END = regexp(r"\r\n|\n|\r")
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -13,6 +13,7 @@ from meshlint.mesh.queries import Query, Selector
 from meshlint.mesh.world import World
 from meshlint.model.values import get, mapping, text
 from meshlint.operations import Reword
+from meshlint.patterns import regexp
 
 # ------------------------------------------------------------------------------ missing alerts
 
@@ -91,8 +92,8 @@ def _has_both_sides(
     return False
 
 
-_METRIC = re.compile(r"[\w.]+")
-_ISTIOD_EXPIRY = re.compile(r"citadel[._]server[._](?:citadel_)?(?:root_cert|cert_chain)_expiry")
+_METRIC = regexp(r"[\w.]+")
+_ISTIOD_EXPIRY = regexp(r"citadel[._]server[._](?:citadel_)?(?:root_cert|cert_chain)_expiry")
 
 
 def certificate_missing(subject: Any, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -112,9 +113,9 @@ def _names_expiry(content: str) -> bool:
     )
 
 
-_REPLICAS = re.compile(r"kube_deployment_status_(?:replicas|condition)")
-_WEBHOOK = re.compile(r"apiserver_admission_webhook_(?:rejection|fail_open)_count")
-_DATADOG_ISTIOD = re.compile(r"istio\.pilot|istio\.(?:openmetrics|prometheus)\.health")
+_REPLICAS = regexp(r"kube_deployment_status_(?:replicas|condition)")
+_WEBHOOK = regexp(r"apiserver_admission_webhook_(?:rejection|fail_open)_count")
+_DATADOG_ISTIOD = regexp(r"istio\.pilot|istio\.(?:openmetrics|prometheus)\.health")
 
 
 def absence_missing(subject: Any, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -192,7 +193,7 @@ def metric_misspelt(
                 )
 
 
-_HANDLE = re.compile(r"(?<![\w.])@[\w{(-]")
+_HANDLE = regexp(r"(?<![\w.])@[\w{(-]")
 
 
 def notification_missing(subject: Alert, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:

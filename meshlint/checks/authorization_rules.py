@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from meshlint.model.names import is_cidr, is_ip
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, items, mapping, mappings, text
 from meshlint.operations import Set
+from meshlint.patterns import regexp
 
 _SOURCE_FIELDS = (
     "principals",
@@ -171,7 +171,7 @@ def _port_problem(value: str) -> str:
     return f"Value {value} is no port"
 
 
-_NOT_IN_TEMPLATES = re.compile(r"/\{\w+=\*\*?\}|\{\w*\}|/\*\*?|\*\*?/")
+_NOT_IN_TEMPLATES = regexp(r"/\{\w+=\*\*?\}|\{\w*\}|/\*\*?|\*\*?/")
 
 
 def _has_bad_template(path: str) -> bool:

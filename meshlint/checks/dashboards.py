@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -18,15 +17,14 @@ from meshlint.mesh.monitoring import (
 )
 from meshlint.mesh.queries import Query, Selector
 from meshlint.mesh.world import World
+from meshlint.patterns import regexp
 
 _SERVICE = (
     r"(?:destination_(?:service|workload|canonical_service|app)\w{0,20}|resource_name|service)"
 )
-_SERVICE_LABEL = re.compile(_SERVICE + r"\Z")
+_SERVICE_LABEL = regexp(_SERVICE + r"\Z")
 # A dashboard of one service at a time: service=~"$service", {$service}, service:$service.value
-_CHOSEN_SERVICE = re.compile(
-    _SERVICE + r"""\s*(?:=~?\s*["'][^"']*\$|:\$)|(?:\A|[,\s])\$service\b"""
-)
+_CHOSEN_SERVICE = regexp(_SERVICE + r"""\s*(?:=~?\s*["'][^"']*\$|:\$)|(?:\A|[,\s])\$service\b""")
 _STATUS_LABELS = frozenset({"response_code", "grpc_response_status"})
 
 

@@ -23,6 +23,7 @@ from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.world import World
 from meshlint.model.values import get, items
 from meshlint.operations import Move, Remove, Set
+from meshlint.patterns import regexp
 
 Record = ControlPlane | GatewayProxy
 
@@ -118,7 +119,7 @@ def field_deprecated(subject: Record, world: World, params: Mapping[str, Any]) -
         yield at(place, _args(subject, field), message=message, on_key=True, fix=fix)
 
 
-_SUCCESSOR = re.compile(r"(meshConfig|values)\.([\w.]+)")
+_SUCCESSOR = regexp(r"(meshConfig|values)\.([\w.]+)")
 # Their successors take an address in the place of host and port.
 _OTHER_SHAPE = frozenset({"envoyAccessLogService", "envoyMetricsService"})
 
@@ -192,8 +193,8 @@ _OPERATOR_PROFILES = frozenset(
 )  # fmt: skip
 # Platform and compatibility profiles of the charts are names of the same setting.
 # Google's distribution of istioctl brings profiles of its own.
-_VENDOR_PROFILE = re.compile(r"asm-.+")
-_CHART_FILE = re.compile(r"(?:platform-|compatibility-version-).+")
+_VENDOR_PROFILE = regexp(r"asm-.+")
+_CHART_FILE = regexp(r"(?:platform-|compatibility-version-).+")
 
 
 def profile_unknown(
@@ -233,10 +234,10 @@ def profile_not_for_production(
 
 # --------------------------------------------------------------------------------------- images
 
-_UNRELEASED_TAG = re.compile(
+_UNRELEASED_TAG = regexp(
     r"(?:latest|master|main)(?:-.*)?|.*-(?:dev|alpha|beta|rc)(?:[.\-]?[0-9a-f].*)?", re.IGNORECASE
 )
-_UNRELEASED_HUB = re.compile(r".*(?:/|^)(?:istio-)?testing/?|.*istio-release/prerelease.*")
+_UNRELEASED_HUB = regexp(r".*(?:/|^)(?:istio-)?testing/?|.*istio-release/prerelease.*")
 
 
 def image_unreleased(subject: Record, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:

@@ -15,12 +15,11 @@ from meshlint.findings import Hit
 from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.world import World
 from meshlint.model.values import integer
+from meshlint.patterns import regexp
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_TAG = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}(?:@sha256:[0-9a-f]{64})?|sha256:[0-9a-f]{64}"
-)
-_HUB = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._\-/]|:[0-9]+(?=/|$))*")
+_LABEL = regexp(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_TAG = regexp(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}(?:@sha256:[0-9a-f]{64})?|sha256:[0-9a-f]{64}")
+_HUB = regexp(r"[A-Za-z0-9](?:[A-Za-z0-9._\-/]|:[0-9]+(?=/|$))*")
 _LEVELS = frozenset({"debug", "info", "warning", "warn", "error", "none", "fatal", "trace",
                      "critical", "off"})  # fmt: skip
 _TRACERS = frozenset({"", "none", "zipkin", "lightstep", "datadog", "stackdriver", "opencensus",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,8 +19,9 @@ from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, text
 from meshlint.model.workloads import make_workload
+from meshlint.patterns import regexp
 
-_EXACT = re.compile(r"v?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.\-+]+)?")
+_EXACT = regexp(r"v?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.\-+]+)?")
 
 
 def version_unpinned(
@@ -132,7 +132,7 @@ def compatibility_version_set(
         yield at(found.place, {"old": found.value, "version": str(subject.version)})
 
 
-_OPERATOR_IMAGE = re.compile(r"(?:.*/)?istio[^/]*(?:/[^/]+)*/operator(?:[:@].*)?")
+_OPERATOR_IMAGE = regexp(r"(?:.*/)?istio[^/]*(?:/[^/]+)*/operator(?:[:@].*)?")
 
 
 def operator_removed(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:

@@ -12,13 +12,14 @@ from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import mapping, mappings, text
 from meshlint.model.workloads import Workload
+from meshlint.patterns import regexp
 
-_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://\S")
-_URL_PASSWORD = re.compile(r"[A-Za-z]://[^\s/:@?#\"']{0,200}:(?P<password>[^\s/@?#\"']{1,200})@")
+_PRIVATE_KEY = regexp(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
+_URL = regexp(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://\S")
+_URL_PASSWORD = regexp(r"[A-Za-z]://[^\s/:@?#\"']{0,200}:(?P<password>[^\s/@?#\"']{1,200})@")
 _PLACEHOLDER_STARTS = ("$", "{{", "<", "%", "*")
-_PATH = re.compile(r"(?:~|\.{0,2})/\S*|[A-Za-z]:\\\S*")
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[a-z]{1,2})?")
+_PATH = regexp(r"(?:~|\.{0,2})/\S*|[A-Za-z]:\\\S*")
+_NUMBER = regexp(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[a-z]{1,2})?")
 _BOOLEANS = frozenset({"true", "false", "yes", "no", "on", "off", "enabled", "disabled", "none"})
 
 # Words after the name of a secret that make it the name of something about the secret.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -13,11 +12,12 @@ from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import items, mapping, mappings, text
 from meshlint.model.workloads import Workload
+from meshlint.patterns import regexp
 
 Kind = Literal["ConfigMap", "Secret"]
 
 # kustomize appends ten characters that spell no words (api/hasher in kubernetes-sigs/kustomize).
-_HASH = re.compile(r"-[2456789bcdfghkmt]{10}\Z")
+_HASH = regexp(r"-[2456789bcdfghkmt]{10}\Z")
 _GENERATED = ("{{", "${", "$(")
 
 

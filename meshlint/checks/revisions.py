@@ -17,12 +17,13 @@ from meshlint.model.resources import Resource
 from meshlint.model.values import get
 from meshlint.model.workloads import Workload
 from meshlint.operations import Append
+from meshlint.patterns import regexp
 
 INJECTION = "istio-injection"
 REVISION = "istio.io/rev"
 INJECT = "sidecar.istio.io/inject"
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z")
+_NAME = regexp(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z")
 _MANAGED = "asm-managed"
 """Revisions of control planes that a cloud provider runs; nothing in an input installs them."""
 

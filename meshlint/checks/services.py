@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
@@ -12,11 +11,12 @@ from meshlint.findings import Hit, Related
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import items, mapping, text
+from meshlint.patterns import regexp
 
 _HEADLESS = "None"
 _GATEWAY_LABELS = ("istio", "app", "app.kubernetes.io/name")
 _GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
-_LOOPBACK_NAME = re.compile(r"(?:.*\.)?localhost(?:\.localdomain)?|ip6-(?:localhost|loopback)")
+_LOOPBACK_NAME = regexp(r"(?:.*\.)?localhost(?:\.localdomain)?|ip6-(?:localhost|loopback)")
 
 
 def service_type(service: Resource) -> str:

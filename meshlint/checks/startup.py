@@ -27,6 +27,7 @@ from meshlint.mesh.world import World
 from meshlint.model.values import get, integer, items, mappings, text
 from meshlint.model.workloads import Container, Workload
 from meshlint.operations import Remove, Set
+from meshlint.patterns import regexp
 
 _HOLD = "holdApplicationUntilProxyStarts"
 
@@ -215,7 +216,7 @@ def _runs_as_proxy(subject: Workload, container: Container) -> bool:
 _OUTSIDE = frozenset({"aws", "gsutil", "gcloud", "az", "kubectl"})
 """Clients of servers that are in no mesh."""
 
-_URL_HOST = re.compile(r"[a-z]+://(?:[^/@\s]*@)?([a-z0-9.-]+)")
+_URL_HOST = regexp(r"[a-z]+://(?:[^/@\s]*@)?([a-z0-9.-]+)")
 
 
 def _calls_outside(container: Container, world: World) -> bool:
@@ -231,7 +232,7 @@ def _command_line(container: Container) -> str:
 
 
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "ksh", "zsh", "busybox"})
-_SEPARATOR = re.compile(r"[;&|()`\n]")
+_SEPARATOR = regexp(r"[;&|()`\n]")
 _BEFORE_COMMAND = frozenset(
     ["!", "[", "{", "until", "while", "if", "elif", "do", "then", "else", "exec", "time", "eval"]
 )
@@ -285,7 +286,7 @@ def _strict_target(subject: Workload, container: Container, world: World) -> Pla
     return None
 
 
-_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_HOST = regexp(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 
 
 # ---------------------------------------------------------------------------------------- probes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -30,6 +29,7 @@ from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, items, mapping, text
 from meshlint.model.workloads import Workload
 from meshlint.operations import Reword, Set
+from meshlint.patterns import regexp
 
 # -------------------------------------------------------------------------------- backend
 
@@ -332,15 +332,15 @@ def _counted_requests(part: Text) -> tuple[Change, ...]:
     )
 
 
-_UNFILTERED = re.compile(r"trace\.envoy\.proxy\.(?:errors|hits)\{\*\}(?!\s*by\b)")
+_UNFILTERED = regexp(r"trace\.envoy\.proxy\.(?:errors|hits)\{\*\}(?!\s*by\b)")
 
 
-_RATE = re.compile(r"trace\.envoy\.proxy\.(?:errors|hits)")
+_RATE = regexp(r"trace\.envoy\.proxy\.(?:errors|hits)")
 
 
 # --------------------------------------------------------------------------------- Datadog
 
-_HOST_ADDRESS = re.compile(r"\$?[({]*\$?HOST_IP[)}]*:(\d{1,5})\Z")
+_HOST_ADDRESS = regexp(r"\$?[({]*\$?HOST_IP[)}]*:(\d{1,5})\Z")
 
 
 def agent_port_closed(

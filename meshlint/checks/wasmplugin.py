@@ -12,12 +12,13 @@ from meshlint.mesh.world import World
 from meshlint.model.names import is_port
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, mapping, mappings, text
+from meshlint.patterns import regexp
 
 _LONGEST = {"imagePullSecret": 253, "pluginName": 256}
 _LONGEST_VARIABLE = 256
 _LONGEST_SCRIPT = 64 * 1024
-_DIGEST = re.compile(r"[a-f0-9]{64}")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_DIGEST = regexp(r"[a-f0-9]{64}")
+_SCHEME = regexp(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _SCHEMES = ("file", "http", "https", "oci")
 
 

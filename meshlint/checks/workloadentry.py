@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -15,8 +14,9 @@ from meshlint.mesh.world import World
 from meshlint.model.names import is_fqdn, is_ip, is_label_key, is_label_value, is_port
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, integer, items, mapping, mappings, text
+from meshlint.patterns import regexp
 
-_PORT_NAME = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
+_PORT_NAME = regexp(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _LONGEST_PORT_NAME = 62
 
 

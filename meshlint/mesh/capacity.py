@@ -6,7 +6,6 @@ The load figures are those of the Istio documentation, performance and scalabili
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from meshlint.mesh.provenance import Place, Sourced
 from meshlint.mesh.proxy_resources import Quantity
 from meshlint.mesh.versions import PROXY_LOAD, WAYPOINT_LOAD, ProxyLoad, Version, proxy_load
 from meshlint.model.workloads import Workload
+from meshlint.patterns import regexp
 
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
@@ -31,7 +31,7 @@ OUTBOUND_CALLS = "outbound-calls"
 LOAD_TESTED = "load-tested"
 LOAD_TESTED_ISTIO = "load-tested-istio"
 
-_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?\Z")
+_NUMBER = regexp(r"[0-9]{1,15}(?:\.[0-9]{1,15})?\Z")
 
 
 def parse_number(text: str) -> Decimal | None:

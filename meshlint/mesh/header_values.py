@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+from meshlint.patterns import regexp
+
+_CONTROL = regexp(r"[\x00-\x08\x0a-\x1f\x7f]")
 # A backslash in arguments takes what follows as it is.
-_COMMAND = re.compile(r"%(?:%|[^%(]+(?:\((?:\\.|[^\\)])*\) *)?%)", re.DOTALL)
+_COMMAND = regexp(r"%(?:%|[^%(]+(?:\((?:\\.|[^\\)])*\) *)?%)", re.DOTALL)
 
 
 def is_header_value(value: str) -> bool:

@@ -6,7 +6,6 @@ AuthorizationPolicy (`principals`, `serviceAccounts`); MeshConfig, `trustDomain`
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -17,12 +16,13 @@ from meshlint.findings import Path
 from meshlint.mesh.mesh_config import mesh_configs
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, is_templated, items, mapping, mappings, text
+from meshlint.patterns import regexp
 
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
 
 DEFAULT_TRUST_DOMAIN = "cluster.local"
-_PRINCIPAL = re.compile(r"(?P<domain>[^/]*)/ns/(?P<namespace>[^/*]+)/sa/(?P<name>[^/]+)")
+_PRINCIPAL = regexp(r"(?P<domain>[^/]*)/ns/(?P<namespace>[^/*]+)/sa/(?P<name>[^/]+)")
 _RELEASES = ("helm.toolkit.fluxcd.io/HelmRelease", "helm.cattle.io/HelmChart")
 
 

@@ -13,6 +13,7 @@ from meshlint.mesh.injection import scalar_map
 from meshlint.mesh.installations.records import GatewayProxy
 from meshlint.mesh.versions import Version
 from meshlint.model.workloads import Workload
+from meshlint.patterns import regexp
 
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
@@ -21,8 +22,8 @@ BENCHMARK = "benchmark"
 PHASES = (BENCHMARK, "single-service", "integrated")
 """The phases of a load test, in their order."""
 
-_ENTRY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?::(.*))?\Z", re.DOTALL)
-_MINOR = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\Z")
+_ENTRY = regexp(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?::(.*))?\Z", re.DOTALL)
+_MINOR = regexp(r"([0-9]{1,3})\.([0-9]{1,3})\Z")
 
 
 @dataclass(frozen=True, slots=True)

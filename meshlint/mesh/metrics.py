@@ -9,9 +9,10 @@ DataDog/integrations-core.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator
 from functools import lru_cache
+
+from meshlint.patterns import regexp
 
 _HISTOGRAMS = """
     istio_request_duration_milliseconds istio_request_duration_seconds istio_request_duration
@@ -122,9 +123,9 @@ _DATADOG = """
 """
 EXPORTED_TO_DATADOG = frozenset(f"istio.{name}" for name in _DATADOG.split())
 
-_PROMETHEUS = re.compile(r"(?:istio|pilot|galley|citadel|sidecar_injection|istiod)_[a-z]\w*\Z")
-_DATADOG_NAME = re.compile(r"istio\.[a-z][\w.]*\Z")
-_DATADOG_SERIES = re.compile(
+_PROMETHEUS = regexp(r"(?:istio|pilot|galley|citadel|sidecar_injection|istiod)_[a-z]\w*\Z")
+_DATADOG_NAME = regexp(r"istio\.[a-z][\w.]*\Z")
+_DATADOG_SERIES = regexp(
     r"(?:[._]total|\.(?:count|sum|bucket|quantile|avg|max|min|median|\d+percentile))+\Z"
 )
 _PLAIN = {_DATADOG_SERIES.sub("", name): name for name in sorted(EXPORTED_TO_DATADOG)}

@@ -22,6 +22,7 @@ from meshlint.mesh.queries import Query, Selector, read_query
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, mapping, mappings, text
+from meshlint.patterns import regexp
 
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
@@ -58,7 +59,7 @@ ISTIO_DASHBOARDS = frozenset({7630, 7636, 7639, 7645, 11829, 13277, 21306})
 MAX_JSON = 16 * 1024 * 1024
 """Characters of a JSON text that are read; beyond it nothing is said about the text."""
 
-MESH_METRIC = re.compile(
+MESH_METRIC = regexp(
     r"\b(?:(?:istio|pilot|galley|citadel|sidecar_injection|istiod)_[a-z]|istio\.(?!io\b)[a-z]"
     r"|trace\.envoy\.proxy\b)"
 )
@@ -446,7 +447,7 @@ def placed_once(world: World, role: str) -> Any:
 
 
 # A filter for 5xx: 500, 5.., 5.*, [45].., 5xx, 5*; or one that leaves successful answers out.
-_ERROR_FILTER = re.compile(
+_ERROR_FILTER = regexp(
     r"""(?:response_code|status_code)\w{0,20}\s*(?:=~?\s*["'][^"']*5|!=|!~|:[^,}\s]*5)
     |grpc_response_status
     |(?:response_code|status_code)\w{0,20}\s+(?:NOT\s+)?IN\s*\([^)]*5

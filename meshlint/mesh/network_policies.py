@@ -5,7 +5,6 @@ Sources: Kubernetes API, NetworkPolicy; CiliumNetworkPolicy; NetworkPolicy of Ca
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -20,6 +19,7 @@ from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_selector
 from meshlint.model.values import get, items, mapping, mappings, string_map, text
 from meshlint.model.workloads import Workload
+from meshlint.patterns import regexp
 
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
@@ -204,7 +204,7 @@ def _rarest(
 # ------------------------------------------------------------------------------- other kinds
 
 # Cilium names the source of a label before it.
-_LABEL_SOURCE = re.compile(r"^(?:any|k8s)[:.]")
+_LABEL_SOURCE = regexp(r"^(?:any|k8s)[:.]")
 
 
 def _cilium(resource: Resource, spec: Mapping[str, Any]) -> Policy:
@@ -229,7 +229,7 @@ def _cilium(resource: Resource, spec: Mapping[str, Any]) -> Policy:
     )
 
 
-_CALICO_TERM = re.compile(r"""\s*([\w./-]+)\s*==\s*(?:'([^']*)'|"([^"]*)")\s*""")
+_CALICO_TERM = regexp(r"""\s*([\w./-]+)\s*==\s*(?:'([^']*)'|"([^"]*)")\s*""")
 
 
 def _calico(resource: Resource) -> Policy:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from meshlint.dataclass import dataclass
+from meshlint.patterns import regexp
 
 MAX_QUERY = 100_000
 """Characters of a query that are read; longer ones are cut there."""
@@ -39,7 +40,7 @@ class Query:
     """Numerator and denominator of every division."""
 
 
-_TOKEN = re.compile(
+_TOKEN = regexp(
     r"""
     (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)
     |(?P<unclosed>["'`])
@@ -52,7 +53,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_NAME_FILTER = re.compile(
+_NAME_FILTER = regexp(
     r"""__name__\s*=~?\s*["']([A-Za-z_:][\w:.]*)["']|\s*"([A-Za-z_:][\w:.]*)"\s*(?:,|\Z)"""
 )
 
@@ -60,8 +61,8 @@ _GROUPING = frozenset({"by", "without", "on", "ignoring", "group_left", "group_r
 _WORDS = frozenset({"and", "or", "unless", "bool", "offset", "atan2"})
 _LOWER = frozenset({"+", "-", "==", "!=", ">", "<", ">=", "<=", ",", "and", "or", "unless"})
 _EQUAL = frozenset({"/", "*", "%"})
-_GROUPS_NEXT = re.compile(r"\s+(?:by|without)\s*\(", re.IGNORECASE)
-_LABEL = re.compile(r"[A-Za-z_@][\w.@-]*")
+_GROUPS_NEXT = regexp(r"\s+(?:by|without)\s*\(", re.IGNORECASE)
+_LABEL = regexp(r"[A-Za-z_@][\w.@-]*")
 _QUOTES = frozenset("\"'`")
 _MAX_UNCLOSED = 8
 _MAX_DIVISIONS = 32
@@ -141,9 +142,7 @@ def _opening(text: str, position: int, brackets: str) -> int | None:
     return position if position < len(text) and text[position] in brackets else None
 
 
-_BRACKETS = re.compile(
-    r"""[(){}\[\]]|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|["'`]""", re.DOTALL
-)
+_BRACKETS = regexp(r"""[(){}\[\]]|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|["'`]""", re.DOTALL)
 
 
 def _closing(text: str, start: int) -> int:

@@ -7,7 +7,6 @@ application, or before it where that has a preStop hook.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from meshlint.mesh.provenance import Sourced
 from meshlint.mesh.proxy import Drain, drain, grace_period
 from meshlint.model.values import get, integer, items
 from meshlint.model.workloads import Container, Workload
+from meshlint.patterns import regexp
 
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
@@ -31,8 +31,8 @@ DRAIN_UNTIL_IDLE = "EXIT_ON_ZERO_ACTIVE_CONNECTIONS"
 DRAIN_MINIMUM = "MINIMUM_DRAIN_DURATION"
 """Variable in proxyMetadata: how long it waits at least."""
 
-_SLEEP = re.compile(r"(?<![\w./-])(?:/usr)?(?:/bin/)?sleep\s+(\S+)")
-_LENGTH = re.compile(r"[\"']?([0-9]{1,6}(?:\.[0-9]{1,6})?)([smhd]?)[\"';]*\Z")
+_SLEEP = regexp(r"(?<![\w./-])(?:/usr)?(?:/bin/)?sleep\s+(\S+)")
+_LENGTH = regexp(r"[\"']?([0-9]{1,6}(?:\.[0-9]{1,6})?)([smhd]?)[\"';]*\Z")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

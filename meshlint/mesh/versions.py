@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from decimal import Decimal
 
 from meshlint.dataclass import dataclass
+from meshlint.patterns import regexp
 
-_MINOR = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.(\d{1,4}))?(?:[-+].*)?\Z")
+_MINOR = regexp(r"v?(\d{1,3})\.(\d{1,3})(?:\.(\d{1,4}))?(?:[-+].*)?\Z")
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from meshlint.model.values import integer
+from meshlint.patterns import regexp
 
-_PERCENT = re.compile(r"([0-9]{1,9})%\Z")
+_PERCENT = regexp(r"([0-9]{1,9})%\Z")
 
 
 def percentage(value: Any) -> int | None:

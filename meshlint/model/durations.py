@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from typing import Any
 
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
-_DURATION = re.compile(f"([-+]?)((?:{_PART.pattern})+)")
+from meshlint.patterns import regexp
+
+_PART = regexp(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+_DURATION = regexp(f"([-+]?)((?:{_PART.pattern})+)")
 _UNITS = {
     "ns": Decimal("1e-9"),
     "us": Decimal("1e-6"),

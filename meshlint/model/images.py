@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from meshlint.dataclass import dataclass
+from meshlint.patterns import regexp
 
 _DEFAULT_REGISTRY = "docker.io"
 _DEFAULT_TAG = "latest"
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_TAG = regexp(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)

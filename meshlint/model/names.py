@@ -10,18 +10,20 @@ import ipaddress
 import re
 from typing import Any
 
+from meshlint.patterns import regexp
+
 LONGEST_DNS_LABEL = 63
 LONGEST_DNS_NAME = 253
 LONGEST_HOST = 255
 
-_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
-_ANY_CASE_LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
-_WILDCARD_LABEL = re.compile(r"\*|(?:\*|\*-)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
-_CAPITALS = re.compile(r"(?:\A|[-.])[A-Z][A-Z0-9_]{2,}(?:\Z|[-.])")
-_PLACEHOLDER = re.compile(r"\$\{|\$\(|\$\$|\{\{|<[^<>]+>")
-_HEADER = re.compile(r"[-A-Za-z0-9!#$%&'*+.^_`|~]+")
-_PLAIN_HEADER = re.compile(r"[-_A-Za-z0-9]+")
-_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
+_LABEL = regexp(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
+_ANY_CASE_LABEL = regexp(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
+_WILDCARD_LABEL = regexp(r"\*|(?:\*|\*-)?[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
+_CAPITALS = regexp(r"(?:\A|[-.])[A-Z][A-Z0-9_]{2,}(?:\Z|[-.])")
+_PLACEHOLDER = regexp(r"\$\{|\$\(|\$\$|\{\{|<[^<>]+>")
+_HEADER = regexp(r"[-A-Za-z0-9!#$%&'*+.^_`|~]+")
+_PLAIN_HEADER = regexp(r"[-_A-Za-z0-9]+")
+_LABEL_VALUE = regexp(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 
 
 def is_dns_label(value: Any) -> bool:

@@ -5,7 +5,6 @@ Source: Kubernetes API, ServicePort and ContainerPort; `IsValidPortName` of apim
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +13,11 @@ from meshlint.findings import Path
 from meshlint.model.resources import Resource
 from meshlint.model.values import integer, mappings, text
 from meshlint.model.workloads import Container, Workload
+from meshlint.patterns import regexp
 
 LONGEST_PORT_NAME = 15
 
-_PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*")
+_PORT_NAME = regexp(r"(?=.*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 def is_pod_port_name(value: Any) -> bool:

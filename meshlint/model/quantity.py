@@ -5,11 +5,12 @@ Source: Kubernetes API, `k8s.io/apimachinery/pkg/api/resource` (grammar in the c
 
 from __future__ import annotations
 
-import re
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-_GRAMMAR = re.compile(
+from meshlint.patterns import regexp
+
+_GRAMMAR = regexp(
     r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:([eE][+-]?[0-9]+)|([KMGTPE]i|[numkMGTPE]))?\Z"
 )
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}

@@ -5,22 +5,22 @@ Source: the syntax of RE2 as Go reads it (regexp/syntax, Perl flags). Matching i
 
 from __future__ import annotations
 
-import re
+from meshlint.patterns import regexp
 
 LONGEST = 1024
 """Bytes that istiod takes for one expression."""
 
 _MOST_REPEATS = 1000
 _DEEPEST = 200
-_REPEAT = re.compile(r"\{(\d+)(,?)(\d*)\}")
-_NAMED = re.compile(r"\(\?P?<([^>]*)>")
-_NAME = re.compile(r"[0-9A-Za-z_]+")
-_FLAGS = re.compile(r"\(\?([imsU]*(?:-[imsU]+)?)([:)])")
-_HEX = re.compile(r"\\x(?:([0-9A-Fa-f]{2})|\{([0-9A-Fa-f]+)\})")
-_OCTAL = re.compile(r"\\(0[0-7]{0,2}|[1-7][0-7]{1,2})")
-_UNICODE = re.compile(r"\\[pP](?:\{(\^?)([^}]*)\}|([A-Za-z]))")
-_PROPERTY = re.compile(r"[A-Z][a-z]*(?:_[A-Z][a-z]+)*")
-_CLASSES = re.compile(
+_REPEAT = regexp(r"\{(\d+)(,?)(\d*)\}")
+_NAMED = regexp(r"\(\?P?<([^>]*)>")
+_NAME = regexp(r"[0-9A-Za-z_]+")
+_FLAGS = regexp(r"\(\?([imsU]*(?:-[imsU]+)?)([:)])")
+_HEX = regexp(r"\\x(?:([0-9A-Fa-f]{2})|\{([0-9A-Fa-f]+)\})")
+_OCTAL = regexp(r"\\(0[0-7]{0,2}|[1-7][0-7]{1,2})")
+_UNICODE = regexp(r"\\[pP](?:\{(\^?)([^}]*)\}|([A-Za-z]))")
+_PROPERTY = regexp(r"[A-Z][a-z]*(?:_[A-Z][a-z]+)*")
+_CLASSES = regexp(
     "alnum|alpha|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|word|xdigit"
 )
 _CONTROLS = {"a": 7, "f": 12, "t": 9, "n": 10, "r": 13, "v": 11}

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from meshlint.dataclass import dataclass
+from meshlint.patterns import regexp
 from meshlint.reporters.terminal import (
     BLUE,
     TAB,
@@ -31,7 +32,7 @@ HIDDEN = f"{Glyph.left_quote}not shown: Secret{Glyph.right_quote}"
 # Room a label needs before it is worth starting it below its underline instead of further left.
 _LABEL_ROOM = 32
 
-_KEY = re.compile(
+_KEY = regexp(
     r"""\s* (?:-\s+)* (?P<quote>["']?) (?P<key>[^\s"':{}\[\],&*\#|>]+) (?P=quote) \s*:(?=\s|$)""",
     re.VERBOSE,
 )

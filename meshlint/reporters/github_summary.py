@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from meshlint.findings import SEVERITIES
+from meshlint.patterns import regexp
 from meshlint.reporters.context import CI_VARIABLES
 from meshlint.reporters.places import place_of, quoted, repository_path
 from meshlint.reporters.ranking import ranked
@@ -40,7 +40,7 @@ _MARKS = {
 }
 
 # What means something to GitHub's Markdown within a line, and to the HTML in it.
-_MARKUP = re.compile(r"[\\`*_\[\]<>#|~$&]")
+_MARKUP = regexp(r"[\\`*_\[\]<>#|~$&]")
 
 
 def render(report: Report, context: ReportContext) -> str:

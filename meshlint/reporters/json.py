@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from meshlint.findings import SEVERITIES
+from meshlint.patterns import regexp
 from meshlint.reporters.places import place_of
 from meshlint.reporters.terminal import UNSAFE
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Inside strings only, where JSON allows an escape for every character: what cannot be encoded, and
 # what a terminal would act on.
-_ESCAPED = re.compile(f"[\x7f-\x9f{UNSAFE}]")
+_ESCAPED = regexp(f"[\x7f-\x9f{UNSAFE}]")
 
 
 def dump(value: object) -> str:

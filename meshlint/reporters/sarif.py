@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from meshlint.findings import RuleInfo
+from meshlint.patterns import regexp
 from meshlint.reporters.fingerprints import line_hashes
 from meshlint.reporters.json import dump, dump_list
 from meshlint.reporters.places import place_of, quoted, repository_path
@@ -42,8 +42,8 @@ _PROBLEM_SEVERITIES: dict[Severity, str] = {
 _SECURITY_CATEGORIES = frozenset({"mesh-security", "pod-security", "rbac", "supply-chain"})
 _SECURITY_SCORES: dict[Severity, str] = {"error": "8.0", "warning": "5.0", "info": "3.0"}
 
-_RESERVED = re.compile(r"[\\\[\]]")
-_LINK_LIKE = re.compile(r"\[(?=[^\[\]]*\]\()")
+_RESERVED = regexp(r"[\\\[\]]")
+_LINK_LIKE = regexp(r"\[(?=[^\[\]]*\]\()")
 
 _DOCUMENT = """\
 {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 from meshlint.findings import Severity, printable
+from meshlint.patterns import regexp
 
 
 class Glyph:
@@ -48,7 +48,7 @@ UNSAFE = (
 )
 """Part of a character class of a regular expression."""
 
-_UNSAFE = re.compile(f"[{UNSAFE}]")
+_UNSAFE = regexp(f"[{UNSAFE}]")
 
 
 def visible(text: str) -> str:

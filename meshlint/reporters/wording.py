@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from meshlint.findings import SEVERITIES, Severity
+from meshlint.patterns import regexp
 from meshlint.reporters.terminal import one_line
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from meshlint.findings import Report
 
-_NEXT_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^\sa-z])")
+_NEXT_SENTENCE = regexp(r"(?<=[.!?])\s+(?=[^\sa-z])")
 _NOUNS: dict[Severity, tuple[str, str]] = {
     "error": ("error", "errors"),
     "warning": ("warning", "warnings"),

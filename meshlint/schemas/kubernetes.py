@@ -5,15 +5,15 @@ The bundles in `data` are made by tools/kubernetes_schemas.py, which describes t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from meshlint.patterns import regexp
 from meshlint.schemas.violations import Schema
 
-_REFERENCE = re.compile(r'"\$ref":"#/\$defs/([^"]+)"')
+_REFERENCE = regexp(r'"\$ref":"#/\$defs/([^"]+)"')
 
 OLDEST_MINOR = 25
 NEWEST_MINOR = 37

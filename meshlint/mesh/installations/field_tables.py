@@ -7,12 +7,12 @@ the settings of istiod below `pilot`; `k8s.` for that block of a component of an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Literal
 
 from meshlint.dataclass import dataclass
 from meshlint.mesh.installations.records import Form
+from meshlint.patterns import regexp
 
 Root = Literal["spec", "values", "k8s"]
 
@@ -41,7 +41,7 @@ class Field:
         return f"{field}: {self.value}" if self.value else field
 
 
-_BRACES = re.compile(r"\{([^}]*)\}")
+_BRACES = regexp(r"\{([^}]*)\}")
 
 
 def _fields(

@@ -21,6 +21,7 @@ from meshlint.mesh.settings import Settings
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
 from meshlint.model.values import get, items, mapping, mappings, text
+from meshlint.patterns import regexp
 from meshlint.text import SourceFile
 
 Chart = Literal["base", "default", "istiod", "istiod-remote", "gateway", "cni", "ztunnel"]
@@ -540,7 +541,7 @@ def _nested(document: Document) -> Iterator[Release]:
             yield _bare(chart, document, (key,), shared=_shared(document))
 
 
-_WORD = re.compile(r"[^a-z0-9]+")
+_WORD = regexp(r"[^a-z0-9]+")
 _GATEWAY_WORDS = frozenset(
     {
         "gateway",

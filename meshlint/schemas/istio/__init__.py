@@ -17,7 +17,6 @@ manifests/charts/base of istio/istio. Minors before 1.19 are not told apart.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache, cached_property
@@ -27,6 +26,7 @@ from typing import Any
 from meshlint.dataclass import dataclass, field
 from meshlint.findings import Path
 from meshlint.model.durations import seconds
+from meshlint.patterns import regexp
 from meshlint.schemas.istio.deprecated import FIELDS, VALUES
 from meshlint.schemas.violations import Schema, Violation
 
@@ -99,8 +99,8 @@ class Message:
         return self.fields.get(key) or self.fields.get(self.spellings.get(key, ""))
 
 
-_SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_LIMITS = re.compile(r"(.+) (\d*)\.\.(\d*)")
+_SNAKE = regexp(r"(?<=[a-z0-9])(?=[A-Z])")
+_LIMITS = regexp(r"(.+) (\d*)\.\.(\d*)")
 
 
 @cache
@@ -447,8 +447,8 @@ class _Reader:
         return tuple(self._renamed.get(path[: n + 1], step) for n, step in enumerate(path))
 
 
-_WHOLE = re.compile(r"-?\d{1,19}")
-_DECIMAL = re.compile(r"-?\d{1,19}\.\d{1,19}")
+_WHOLE = regexp(r"-?\d{1,19}")
+_DECIMAL = regexp(r"-?\d{1,19}\.\d{1,19}")
 
 
 def _number(text: str) -> Any:
