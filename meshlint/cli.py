@@ -40,6 +40,7 @@ from meshlint.ruleset import (
     select,
     suggestion,
 )
+from meshlint.writing import write_whole
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -52,6 +53,8 @@ EXIT_INTERRUPTED = 130
 
 _WITH_EDITS = frozenset({"text", "json", "sarif"})
 """Formats that show what fixes do to the text."""
+_FOR_PEOPLE = frozenset({"text", "concise"})
+"""Formats that are shown as the terminal can show them; the others are UTF-8 for programs."""
 _THRESHOLDS = ("error", "warning", "info", "never")
 
 
@@ -95,6 +98,10 @@ class _DefaultToCheck(click.Group):
 
 class _UsageError(click.ClickException):
     exit_code = EXIT_ERROR
+
+
+class _OutputError(_UsageError):
+    """Output that could not be written."""
 
 
 # ------------------------------------------------------------------------------ completion
@@ -357,7 +364,7 @@ def _fix(
     config: Config, options: dict[str, Any], request: Request, result: Result
 ) -> tuple[Result, bool]:
     """Carries out fixes, or shows them: what is left, and whether there was anything to do."""
-    from meshlint.fixes import WriteError, diff_lines, encoded, fix_all, write
+    from meshlint.fixes import diff_lines, fix_all, write
 
     if options["write_baseline"]:
         raise _UsageError("--write-baseline and fixes exclude each other.")
@@ -367,25 +374,27 @@ def _fix(
     last = [result]
 
     def lint_again(texts: Mapping[str, str]) -> Report:
-        overlays = {locations[p]: encoded(text, locations[p]) for p, text in texts.items()}
+        overlays = {locations[path]: text.encode() for path, text in texts.items()}
         again = lint(replace(request, overlays=overlays, progress=None))
         last[0] = _without_known(config, options, request, again)
         return last[0].report
 
     outcome = fix_all(result.report, lint_again, unsafe=options["unsafe_fixes"])
-    for path, (before, after) in outcome.texts.items():
-        if options["show_diff"]:
-            for line in diff_lines(path, before, after):
-                click.echo(line)
-            continue
-        try:
-            write(locations[path], before, after)
-        except WriteError as error:
-            raise _UsageError(str(error)) from None
+    failed: set[str] = set()
+    if options["show_diff"]:
+        texts = outcome.texts.items()
+        lines = [line for path, (old, new) in texts for line in diff_lines(path, old, new)]
+        _print("".join(f"{line}\n" for line in lines), exact=True)
+    else:
+        for path, (before, after) in outcome.texts.items():
+            if reason := write(locations[path], before, after):
+                failed.add(path)
+                click.echo(f"error: {path}: {reason}", err=True)
     done = "would fix" if options["show_diff"] else "fixed"
     if outcome.fixed or outcome.unfixed:
-        found = _counted(len(outcome.fixed), "finding")
-        said = f"{done} {found} in {_counted(len(outcome.texts), 'file')}"
+        fixed = sum(finding.location.file.path not in failed for finding in outcome.fixed)
+        files = _counted(len(outcome.texts) - len(failed), "file")
+        said = f"{done} {_counted(fixed, 'finding')} in {files}"
         if outcome.unfixed:
             said += f"; {_counted(len(outcome.unfixed), 'fix', 'fixes')} not carried out"
             said += "" if options["verbose"] else " (-v says why)"
@@ -396,6 +405,11 @@ def _fix(
             number = where.file.position(where.span.start).line
             at = f"{where.file.path}:{number}"
             click.echo(f"  {at}: {entry.finding.rule} not fixed: {entry.reason}", err=True)
+    if failed:
+        # What stands on the disk now is not what was planned.
+        result = _without_known(config, options, request, lint(replace(request, progress=None)))
+        reasons = (*result.bad_paths, *sorted(failed))
+        return replace(result, bad_paths=reasons), True
     return replace(last[0], report=outcome.report), bool(outcome.texts)
 
 
@@ -599,19 +613,25 @@ def _write_reports(
         from meshlint.fixes import planned
 
         result = replace(result, report=planned(result.report))
+    failed: list[str] = []
     for name, target in formats:
         infos = _rule_infos(enabled, result.report, name)
         context = _report_context(infos, options, to_file=target is not None)
         output = FORMATS[name](result.report, context)
         if name == "sarif":
             _warn_of_limits(len(result.report.findings))
-        if target is None:
-            _print(output)
-            continue
         try:
-            _write(name, target, output)
+            if target is None:
+                _print(output, exact=name not in _FOR_PEOPLE)
+            else:
+                _write(name, target, output)
         except OSError as error:
-            raise _UsageError(f"{target}: cannot be written: {error.strerror or error}") from None
+            failed.append(f"{target}: cannot be written: {error.strerror or error}")
+        except _OutputError as error:
+            failed.append(str(error))
+    # The other outputs are there all the same.
+    if failed:
+        raise _OutputError("\n".join(failed))
 
 
 def _write(name: str, target: str, output: str) -> None:
@@ -622,7 +642,10 @@ def _write(name: str, target: str, output: str) -> None:
         data = gzip.compress(data, mtime=0)
     # One file for all commands of a step: what another one has written stays.
     shared = name == "github-summary" and target == os.environ.get("GITHUB_STEP_SUMMARY")
-    with Path(target).open("ab" if shared else "wb") as file:
+    if not shared:
+        write_whole(target, data)
+        return
+    with Path(target).open("ab") as file:
         file.write(data)
 
 
@@ -640,11 +663,12 @@ def _warn_of_limits(found: int) -> None:
         )
 
 
-def _print(output: str) -> None:
+def _print(output: str, *, exact: bool = False) -> None:
+    """Writes to standard output: as UTF-8 if `exact`, else as the terminal can show it."""
     from meshlint.reporters.terminal import TO_ASCII
 
     stream = sys.stdout
-    encoding = stream.encoding or "utf-8"
+    encoding = "utf-8" if exact else stream.encoding or "utf-8"
     if encoding.lower().replace("-", "") != "utf8":
         output = output.translate(TO_ASCII)
     try:
@@ -652,8 +676,16 @@ def _print(output: str) -> None:
         stream.buffer.write(data)
         stream.flush()
     except BrokenPipeError:
-        # The reader has seen enough, as with `| head`; nothing is left to be flushed at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        discard_output()  # the reader has seen enough, as with `| head`
+    except OSError as error:
+        discard_output()
+        reason = error.strerror or error
+        raise _OutputError(f"standard output cannot be written: {reason}") from None
+
+
+def discard_output() -> None:
+    """Standard output goes nowhere from here on, and nothing of it is left to fail at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report_context(
@@ -773,7 +805,7 @@ def inspect(**options: Any) -> None:
         "workloads": inspect_workloads(world.index, world.injector, world.proxies),
     }
     if options["format_name"] == "json":
-        _print(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        _print(json.dumps(data, indent=2, ensure_ascii=False) + "\n", exact=True)
     else:
         _print(render_inspection(data, _width(), color=_color()))
     if loaded.bad_paths:
@@ -812,17 +844,17 @@ def init(to_stdout: bool, force: bool) -> None:
         raise SystemExit(EXIT_NOTHING)
     text = configuration(found)
     if to_stdout:
-        _print(text)
+        _print(text, exact=True)
         return
     above = find_config(Path.cwd().parent)
     try:
         if there:
             target = Path(there[0])
-        target.write_text(text, encoding="utf-8", newline="\n")
+        write_whole(target, text.encode())
     except OSError as error:
         raise _UsageError(f"{target}: cannot be written: {error.strerror or error}") from None
     folders = ", ".join(found.include)
-    click.echo(f"wrote {target}: {folders}; Istio {found.istio_version}; profile {found.profile}")
+    _print(f"wrote {target}: {folders}; Istio {found.istio_version}; profile {found.profile}\n")
     if above is not None:
         click.echo(f"{os.path.relpath(above)} no longer holds for this directory", err=True)
 
@@ -858,7 +890,7 @@ def rules_command(rule_dirs: tuple[str, ...], format_name: str) -> None:
     from meshlint.reporters.rule_list import render_rules
 
     rules = [_rule_info(rule, rule.severity) for rule in _all_rules(rule_dirs)]
-    _print(render_rules(rules, format_name, _width()))
+    _print(render_rules(rules, format_name, _width()), exact=format_name != "text")
 
 
 @main.command()

@@ -5,9 +5,6 @@ A fix is kept only if the edited files parse, mean what was intended and no long
 
 from __future__ import annotations
 
-import os
-import stat
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import unified_diff
@@ -28,6 +25,7 @@ from meshlint.operations import (
     Set,
     steps,
 )
+from meshlint.writing import write_whole
 
 _MAX_ROUNDS = 20
 _BOM = b"\xef\xbb\xbf"
@@ -268,41 +266,21 @@ def _broken_files(before: Report, after: Report) -> set[str]:
 # -------------------------------------------------------------------------------------- writing
 
 
-class WriteError(Exception):
-    """A file that could not be written; the text names it and the reason."""
+def write(location: str, before: str, after: str) -> str:
+    """Puts a text in the place of a file at once: empty, or why the file is left as it is.
 
-
-def encoded(text: str, location: str) -> bytes:
-    """The bytes of a changed file: with the byte order mark that the old one had."""
-    with FilePath(location).open("rb") as stream:
-        mark = _BOM if stream.read(3) == _BOM else b""
-    return mark + text.encode("utf-8")
-
-
-def write(location: str, before: str, after: str) -> None:
-    """Puts a text in the place of a file at once, with the mode it had. Raises `WriteError`.
-
-    A file that has changed since it was read is left alone.
+    A file that has changed since it was read is not written. The byte order mark stays.
     """
-    path = FilePath(location).resolve()
+    path = FilePath(location)
     try:
-        data = encoded(after, str(path))
-        if path.read_bytes() != encoded(before, str(path)):
-            raise WriteError(f"{location}: has changed since it was read; left as it is")
-        mode = stat.S_IMODE(path.stat().st_mode)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            FilePath(name).chmod(mode)
-            FilePath(name).replace(path)
-        except BaseException:
-            FilePath(name).unlink(missing_ok=True)
-            raise
+        found = path.read_bytes() if path.is_file() else b""
+        mark = _BOM if found.startswith(_BOM) else b""
+        if found != mark + before.encode():
+            return "has changed since it was read; left as it is"
+        write_whole(path, mark + after.encode())
     except OSError as error:
-        raise WriteError(f"{location}: cannot be written: {error.strerror or error}") from None
+        return f"cannot be written: {error.strerror or error}"
+    return ""
 
 
 def diff_lines(path: str, before: str, after: str) -> list[str]:

@@ -12,6 +12,7 @@ from meshlint.dataclass import replace
 from meshlint.findings import Gone, Suppressed
 from meshlint.lint import Request, Result, lint
 from meshlint.revisions import RevisionError, checked_out
+from meshlint.writing import write_whole
 
 __all__ = [
     "BaselineError",
@@ -28,12 +29,9 @@ def write_baseline(result: Result, path: Path) -> tuple[Result, int]:
     What could not be linted is never accepted. Raises `BaselineError`.
     """
     accepted = known(finding for finding in result.report.findings if not finding.about_run)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        partial.write_text(dump_baseline(accepted), encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, dump_baseline(accepted).encode())
     except OSError as error:
-        partial.unlink(missing_ok=True)
         reason = error.strerror or error
         raise BaselineError(f"{path}: cannot be written: {reason}") from None
     return _compared(result, accepted, "baseline", (), ()), len(accepted)

@@ -78,7 +78,7 @@ def test_wheel_holds_the_package_and_nothing_else(unpacked_wheel: Path, metadata
 def test_wheel_declares_the_command(metadata: Path) -> None:
     entry_points = ConfigParser()
     entry_points.read(metadata / "entry_points.txt")
-    assert dict(entry_points["console_scripts"]) == {"meshlint": "meshlint.cli:main"}
+    assert dict(entry_points["console_scripts"]) == {"meshlint": "meshlint.__main__:main"}
 
 
 @pytest.mark.slow
