@@ -27,7 +27,9 @@ def replicas_too_low(subject: Workload, world: World, params: Mapping[str, Any])
     if text(spec, "strategy", "type") == "Recreate":
         return
     pods = sure_pods(subject, world)
-    if pods is None or pods.minimum == 0 or pods.minimum >= params["min"]:
+    if pods is None or pods.minimum >= params["min"]:
+        return
+    if pods.minimum == 0 and not params["zero_counts"]:
         return
     if params["serving_only"] and not serves(world, subject):
         return
@@ -41,6 +43,7 @@ def replicas_too_low(subject: Workload, world: World, params: Mapping[str, Any])
             "default": "" if written else " (the default)",
             "min": params["min"],
         },
+        message="default" if pods.minimum else "zero",
         on_key=not written,
         fix=()
         if keeps_data(subject)

@@ -50,8 +50,9 @@ def not_dropped(subject: Workload, world: World, params: Mapping[str, Any]) -> I
     if is_windows(subject):
         return
     required = [name.upper() for name in params["required"]]
+    prefix = params["prefix"]
     for container in author_containers(subject):
-        lacking = [name for name in required if not _drops(container, name)]
+        lacking = [name for name in required if not _drops(container, name, prefix)]
         if lacking:
             yield Hit(
                 own_path(container, "capabilities", "drop"),
@@ -63,9 +64,14 @@ def not_dropped(subject: Workload, world: World, params: Mapping[str, Any]) -> I
             )
 
 
-def _drops(container: Container, capability: str) -> bool:
-    """Whether a container is without a capability; who drops each by name has dropped them all."""
+def _drops(container: Container, capability: str, prefix: bool) -> bool:
+    """Whether a container is without a capability; who drops each by name has dropped them all.
+
+    With `prefix` the name of a capability may begin with `CAP_`.
+    """
     dropped = {name for _, name in capabilities(container, "drop")}
+    if prefix:
+        dropped |= {name.removeprefix("CAP_") for name in dropped}
     return (
         capability in dropped
         or "ALL" in dropped

@@ -8,6 +8,7 @@ from typing import Any
 
 from meshlint.findings import Hit, Related
 from meshlint.mesh.world import World
+from meshlint.model.ranges import in_ranges
 from meshlint.model.security import host_path_volumes
 from meshlint.model.values import integer, mappings, text
 from meshlint.model.workloads import Workload
@@ -40,20 +41,11 @@ def port_used(subject: Workload, world: World, params: Mapping[str, Any]) -> Ite
     for container in subject.containers:
         for index, port in mappings(container.value, "ports"):
             number = integer(port, "hostPort")
-            if not number or _is_in(number, params["allowed"]):
+            if not number or in_ranges(number, params["allowed"]):
                 continue
             path = (*container.path, "ports", index, "hostPort")
             args = {"container": container.name or "unnamed", "port": number}
             yield Hit(path, args, fix=(Remove(path),))
-
-
-def _is_in(number: int, allowed: Sequence[int | str]) -> bool:
-    """Whether a port is one of some ports and ranges."""
-    for entry in allowed:
-        first, _, last = str(entry).partition("-")
-        if int(first) <= number <= int(last or first):
-            return True
-    return False
 
 
 # -------------------------------------------------------------------------------------- volumes

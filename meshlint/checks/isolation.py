@@ -25,9 +25,6 @@ from meshlint.model.workloads import Container, Workload
 from meshlint.operations import Set
 
 _RUNTIME_DEFAULT = "RuntimeDefault"
-_SELINUX_TYPES = frozenset(
-    {"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
-)
 
 
 def seccomp_missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
@@ -83,12 +80,13 @@ def _confine(subject: Workload, found: Setting) -> tuple[Set, ...]:
 def weakened(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
     """Settings that open the kernel of the node further than every container needs."""
     yield from _sysctls(subject, frozenset(params["safe_sysctls"]))
+    types = frozenset(params["selinux_types"])
     pod = mapping(subject.pod_spec, "securityContext")
-    yield from _options(pod, pod_path(subject), "The pod")
+    yield from _options(pod, pod_path(subject), "The pod", types)
     for container in subject.containers:
         who = f"Container {container.name or 'unnamed'}"
         context = mapping(own(container))
-        yield from _options(context, own_path(container), who)
+        yield from _options(context, own_path(container), who, types)
         mount = context.get("procMount")
         if isinstance(mount, str) and mount not in ("", "Default"):
             problem = f"{who} has procMount {mount}, which uncovers all of /proc"
@@ -107,13 +105,27 @@ def _sysctls(subject: Workload, safe: frozenset[str]) -> Iterator[Hit]:
         if name.replace("/", ".") not in safe:
             problem = f"The pod sets sysctl {name}, which is not on the list of safe ones"
             yield fault((*path, "name"), problem)
-        elif "+" in value or "=" in value:
-            # CVE-2022-0811: CRI-O passed such a value on to a helper as further settings.
+        elif _smuggles(value):
             problem = f"The value of sysctl {name} has a + or =, which smuggles in further sysctls"
             yield fault((*path, "value"), problem)
 
 
-def _options(context: Mapping[str, Any], path: Path, who: str) -> Iterator[Hit]:
+def _smuggles(value: str) -> bool:
+    """Whether CRI-O passed a value on to its helper as several settings (CVE-2022-0811)."""
+    return "+" in value or "=" in value
+
+
+def sysctl_injected(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Values of sysctls that set others."""
+    for index, entry in mappings(subject.pod_spec, "securityContext", "sysctls"):
+        if _smuggles(str(entry.get("value", ""))):
+            path = (*pod_path(subject, "sysctls"), index, "value")
+            yield Hit(path, {"name": text(entry, "name")})
+
+
+def _options(
+    context: Mapping[str, Any], path: Path, who: str, selinux_types: frozenset[str]
+) -> Iterator[Hit]:
     """What the security context of a pod and of a container have in common."""
     labels = mapping(context, "seLinuxOptions")
     for field in ("user", "role"):
@@ -121,7 +133,7 @@ def _options(context: Mapping[str, Any], path: Path, who: str) -> Iterator[Hit]:
             problem = f"{who} has SELinux {field} {labels[field]}"
             yield fault((*path, "seLinuxOptions", field), problem)
     kind = text(labels, "type")
-    if kind not in _SELINUX_TYPES:
+    if kind and kind not in selinux_types:
         problem = f"{who} has SELinux type {kind}, which is none for containers"
         yield fault((*path, "seLinuxOptions", "type"), problem)
     if get(context, "appArmorProfile", "type") == "Unconfined":

@@ -8,6 +8,7 @@ from typing import Any
 from meshlint.checks.hits import listed
 from meshlint.findings import Hit, Path
 from meshlint.mesh.world import World
+from meshlint.model.ranges import in_ranges
 from meshlint.model.security import (
     author_containers,
     capabilities,
@@ -155,6 +156,18 @@ def _added_groups(subject: Workload) -> Iterator[Hit]:
         if integer(group) == 0:
             path = (*pod_path(subject, "supplementalGroups"), index)
             yield Hit(path, message="supplemental", fix=(Remove(path),))
+
+
+def group_unlisted(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Supplemental groups outside of the ranges that the owner of the cluster gives out."""
+    allowed = params["allowed"]
+    if not allowed or is_windows(subject):
+        return
+    written = items(subject.pod_spec, "securityContext", "supplementalGroups")
+    for index, group in enumerate(map(integer, written)):
+        if group is not None and not in_ranges(group, allowed):
+            path = (*pod_path(subject, "supplementalGroups"), index)
+            yield Hit(path, {"group": group, "allowed": [str(entry) for entry in allowed]})
 
 
 def _containers(names: list[str], verb: str) -> str:

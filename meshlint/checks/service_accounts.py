@@ -8,7 +8,7 @@ from typing import Any
 from meshlint.findings import Hit, Related
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
-from meshlint.model.values import mappings, text
+from meshlint.model.values import mappings, string_map, text
 from meshlint.model.workloads import Workload
 from meshlint.operations import Set
 
@@ -33,6 +33,9 @@ def token_mounted(
         return
     spec = subject.pod_spec
     if spec.get(_FIELD) is False or not subject.template:
+        return
+    labels = {**string_map(subject.resource.labels), **string_map(subject.labels)}
+    if any(f"{key}={value}" in params["exempt_labels"] for key, value in labels.items()):
         return
     name = text(spec, "serviceAccountName") or text(spec, "serviceAccount") or "default"
     account = world.index.find("core/ServiceAccount", subject.namespace, name)
