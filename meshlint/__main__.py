@@ -58,7 +58,7 @@ def _open_streams() -> None:
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
     if sys.stderr is None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
-    elif type(getattr(sys.stderr.buffer, "raw", None)) is io.FileIO:
+    elif type(getattr(sys.stderr.buffer, "raw", sys.stderr.buffer)) is io.FileIO:
         raw = _Messages(sys.stderr.fileno(), "w", closefd=False)
         sys.stderr = io.TextIOWrapper(
             io.BufferedWriter(raw),

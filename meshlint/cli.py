@@ -672,8 +672,9 @@ def _print(output: str, *, exact: bool = False) -> None:
     if encoding.lower().replace("-", "") != "utf8":
         output = output.translate(TO_ASCII)
     try:
-        data = output.encode(encoding, "backslashreplace")
-        stream.buffer.write(data)
+        rest = memoryview(output.encode(encoding, "backslashreplace"))
+        while rest:  # unbuffered streams may take a part only
+            rest = rest[stream.buffer.write(rest) :]
         stream.flush()
     except BrokenPipeError:
         discard_output()  # the reader has seen enough, as with `| head`
