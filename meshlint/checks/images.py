@@ -121,7 +121,8 @@ def registry_unlisted(
 def _hubs(subject: ControlPlane, allowed: Sequence[str], named: Sequence[str]) -> Iterator[Hit]:
     if subject.form == "rendered":
         return  # its pods are looked at as workloads
-    for hub in dict.fromkeys(image.hub for image in subject.images if image.hub.value):
+    given = (image.hub for image in subject.images)
+    for hub in dict.fromkeys(hub for hub in given if isinstance(hub.value, str) and hub.value):
         # A hub is all but the last part of an image's name.
         if _starts(_prefix(f"{hub.value}/istiod").rpartition("/")[0], allowed):
             continue

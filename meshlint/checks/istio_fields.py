@@ -84,7 +84,7 @@ def type_invalid(
                 "suggestion": _meant(value, violation),
             }
             # An item that is left empty has no text to point at.
-            empty = value is None and isinstance(violation.path[-1], int)
+            empty = value is None and any(isinstance(s, int) for s in violation.path[-1:])
             where = part.place.below(*violation.path[: -1 if empty else None])
             on_key = empty or violation.kind == "several-of-one"
             yield at(where, args, message=violation.kind, on_key=on_key)

@@ -17,13 +17,12 @@ from meshlint.mesh.provenance import Place
 from meshlint.mesh.proxy import RESOURCE_ANNOTATIONS
 from meshlint.mesh.proxy_resources import PARTS
 from meshlint.mesh.world import World
-from meshlint.model.quantity import parse_quantity, suffix_of
+from meshlint.model.quantity import is_finer_than_milli, parse_quantity, suffix_of
 from meshlint.model.values import get, mapping, mappings, text
 from meshlint.model.workloads import PROXY_CONTAINER, Container, Workload
 from meshlint.operations import Set
 
 _MEBIBYTE = 2**20
-_MILLI = Decimal("0.001")
 _BYTE_SUFFIXES = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _WORDS = {"requests": "request", "limits": "limit"}
 _NAMES = {"cpu": "CPU"}
@@ -155,7 +154,7 @@ def quantity_invalid(
                     yield from _at_value(block, resource, "default", value=shown)
             elif amount < 0:
                 yield from _at_value(block, resource, "negative")
-            elif resource == "cpu" and amount % _MILLI:
+            elif resource == "cpu" and is_finer_than_milli(amount):
                 yield from _at_value(block, resource, "fine")
 
 

@@ -12,7 +12,7 @@ from meshlint.mesh.hosts import DESTINATION_RULE
 from meshlint.mesh.routing import GATEWAYS, gateway_name
 from meshlint.mesh.world import World
 from meshlint.model.resources import DEFAULT_NAMESPACE, Resource, is_placed
-from meshlint.model.values import get, is_templated, mapping, mappings, text
+from meshlint.model.values import get, is_templated, items, mapping, mappings, text
 
 # ----------------------------------------------------------------------------------------- gateways
 
@@ -45,12 +45,12 @@ def host_unserved(subject: Resource, world: World, params: Mapping[str, Any]) ->
     """Gateways that have no server for any host of the VirtualService."""
     if routes.is_rootless(subject) or any(is_templated(h) for _, h in world.routing.hosts(subject)):
         return
-    for number, written in enumerate(subject.spec.get("gateways") or ()):
+    for number, written in enumerate(items(subject.spec, "gateways")):
         if not isinstance(written, str) or written == routes.MESH:
             continue
         gateways = world.routing.gateways(gateway_name(written, subject.namespace))
         if gateways and not any(world.routing.serves(one, subject) for one in gateways):
-            hosts = listed([host for host in subject.spec["hosts"] if isinstance(host, str)])
+            hosts = listed([host for host in items(subject.spec, "hosts") if isinstance(host, str)])
             field = "servers" if get(gateways[0].spec, "servers") else "listeners"
             there = Related(
                 gateways[0].document, (*gateways[0].path, "spec", field), "what it serves", True

@@ -40,6 +40,12 @@ def parse_quantity(value: Any) -> Decimal | None:
     return result.scaleb(_DECIMAL[suffix]) if suffix else result
 
 
+def is_finer_than_milli(amount: Decimal) -> bool:
+    """Whether an amount is no whole number of thousandths."""
+    thousandths = amount.scaleb(3)
+    return thousandths != thousandths.to_integral_value()
+
+
 def suffix_of(value: Any) -> str:
     """The unit as written (`Mi`, `m`, ...), empty for a bare number or an exponent."""
     match = _GRAMMAR.match(str(value))
