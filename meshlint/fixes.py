@@ -54,12 +54,22 @@ class Outcome:
 def planned(report: Report) -> Report:
     """The report with the fixes of its findings as text; fixes that cannot be written go."""
     findings = []
+    tried: Counter[int] = Counter()
+    left_out = 0
     for finding in report.findings:
         if finding.fix is not None and (finding.fix.edits is None or finding.location.hide_text):
-            findings.append(replace(finding, fix=_planned(finding.fix, finding)))
+            fix = None
+            if _is_affordable(tried, finding.fix):
+                fix = _planned(finding.fix, finding)
+            else:
+                left_out += 1
+            findings.append(replace(finding, fix=fix))
         else:
             findings.append(finding)
-    return replace(report, findings=tuple(findings))
+    notices = report.notices
+    if left_out:
+        notices = (*notices, f"{left_out:,} fixes are not worked out: {_TOO_MUCH}.")
+    return replace(report, findings=tuple(findings), notices=notices)
 
 
 def _planned(fix: Fix, finding: Finding) -> Fix | None:
@@ -69,6 +79,21 @@ def _planned(fix: Fix, finding: Finding) -> Fix | None:
         return replace(fix, edits=tuple(_edits(fix)))
     except Refused:
         return None
+
+
+# Each fix is tried on the whole of its document, so that many in a large one would take for ever.
+_MOST_TRIED = 2_000_000
+_TOO_MUCH = "their document is too large for that many"
+
+
+def _is_affordable(tried: Counter[int], fix: Fix) -> bool:
+    """Whether one more fix may be tried; `tried` counts the characters read, by document."""
+    for document, _ in fix.changes if fix.edits is None else ():
+        if tried[id(document)] > _MOST_TRIED:
+            return False
+        span = document.span
+        tried[id(document)] += span.end - span.start
+    return True
 
 
 def _edits(fix: Fix) -> list[FileEdit]:
@@ -157,6 +182,7 @@ def _batch(
     taken: dict[str, list[tuple[int, int]]] = defaultdict(list)
     claims = _Claims()
     batch: list[tuple[Finding, Sequence[FileEdit]]] = []
+    tried: Counter[int] = Counter()
     for finding in report.findings:
         fix = finding.fix
         if fix is None or (fix.safety == "unsafe" and not unsafe):
@@ -166,6 +192,8 @@ def _batch(
         try:
             if finding.location.hide_text:
                 raise Refused("the file holds a Secret")
+            if not _is_affordable(tried, fix):
+                raise Refused(_TOO_MUCH)
             edits = _edits(fix)
         except Refused as reason:
             state.unfixed[finding.fingerprint] = Unfixed(finding, str(reason))

@@ -92,22 +92,28 @@ class Index:
         return found[: found.index(resource)] if len(found) > 1 else ()
 
     @cached_property
-    def _in_document(self) -> Mapping[Document, list[Resource]]:
-        table: dict[Document, list[Resource]] = defaultdict(list)
+    def _in_document(self) -> Mapping[Document, Mapping[Path, Resource]]:
+        table: dict[Document, dict[Path, Resource]] = defaultdict(dict)
         for resource in self.resources:
-            table[resource.document].append(resource)
+            table[resource.document][resource.path] = resource
         return table
 
     def resource_at(self, document: Document, path: Path) -> Resource | None:
         """The object that a place in a document belongs to."""
-        for resource in self._in_document.get(document, ()):
-            if path[: len(resource.path)] == resource.path:
-                return resource
+        table = self._in_document.get(document, {})
+        for length in range(len(path) + 1 if table else 0):
+            found = table.get(path[:length])
+            if found is not None:
+                return found
         return None
+
+    @cached_property
+    def _with_secret(self) -> frozenset[Document]:
+        return frozenset(resource.document for resource in self.resources if _is_secret(resource))
 
     def holds_secret(self, document: Document) -> bool:
         """Whether a document holds a Secret or a private key, whose values must never be shown."""
-        return any(_is_secret(resource) for resource in self._in_document.get(document, ()))
+        return document in self._with_secret
 
     def may_hold(self, group_kind: str, namespace: str, name: str) -> bool:
         """Whether an object is in a namespace, or may land there for it names none itself."""

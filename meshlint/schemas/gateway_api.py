@@ -143,7 +143,8 @@ def gateway_api_schema(kind: str, metadata: Mapping[str, Any]) -> Schema | None:
 
     `metadata` is the JSON Schema of ObjectMeta with its `$defs`.
     """
-    _, version, name = kind.split("/")
+    # Either part may be anything here, with slashes in it as well.
+    version, _, name = kind.partition("/")[2].partition("/")
     if version not in _VERSIONS.get(name, "").split():
         return None
     types = _types()
