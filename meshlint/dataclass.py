@@ -2,7 +2,7 @@
 
 `dataclasses` writes and compiles up to seven methods for each class while it is defined, about a
 millisecond each, and meshlint has some two hundred classes: more than half of the time that one
-small file takes. Here a constructor is compiled when the first object of its class is made; all
+small file takes. Here a constructor is compiled once some objects of its class have been made; all
 else is shared. For type checkers these are the functions of `dataclasses` themselves.
 """
 
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 __all__ = ["dataclass", "field", "replace"]
 
 _NONE: Any = object()
+_BEFORE_COMPILING = 20
+"""Objects of a class that are made before compiling a constructor for it pays."""
 _set = object.__setattr__
 
 
@@ -77,9 +79,28 @@ def _dataclass(
 
 
 def _late_constructor(cls: Any, fields: dict[str, _Field], frozen: bool) -> Callable[..., None]:
-    """A constructor that is compiled, and takes its own place, at the first call."""
+    """A constructor that works by itself until a compiled one, which takes its place, pays."""
+    made = 0
+    names = tuple(fields)
 
     def __init__(self: Any, /, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        nonlocal made
+        made += 1
+        values = dict(zip(names, args))  # noqa: B905 - too many arguments are refused below
+        values.update(kwargs)
+        if made <= _BEFORE_COMPILING and len(values) == len(args) + len(kwargs):
+            for name, entry in fields.items():
+                value = values.pop(name, _NONE)
+                if value is _NONE:
+                    factory = entry.default_factory
+                    value = entry.default if factory is _NONE else factory()
+                    if value is _NONE:
+                        break
+                _set(self, name, value)
+            else:
+                if not values:
+                    return
+        # Also for arguments that do not fit: its message is the one that Python gives.
         cls.__init__ = compiled = _constructor(cls, fields, frozen)
         compiled(self, *args, **kwargs)
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from meshlint.dataclass import dataclass
 from meshlint.findings import Path
 from meshlint.model.values import get
+from meshlint.schemas.acceptance import surely_accepts
 from meshlint.schemas.spelling import edits, nearest
 
 Kind = Literal[
@@ -72,6 +73,10 @@ class _Keyed:
     keys: tuple[str, ...]
 
 
+_BEFORE_COMPILING = 5
+"""Values that a schema is asked about before compiling it pays."""
+
+
 class Schema:
     """A JSON Schema (draft 2020-12), compiled when it is first asked.
 
@@ -82,6 +87,8 @@ class Schema:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self.schema: dict[str, Any] = dict(schema)
+        self._asked = 0
+        self._keyed_definitions: dict[str, _Keyed | None] = {}
 
     @cached_property
     def _validator(self) -> Any:
@@ -95,6 +102,9 @@ class Schema:
 
     def is_valid(self, value: Any) -> bool:
         """Whether the schema accepts a value as it is; quick, but `null` is not read as absent."""
+        self._asked += 1
+        if self._asked <= _BEFORE_COMPILING and surely_accepts(self.schema, value):
+            return True
         try:
             return bool(self._validator.is_valid(value))
         except ValueError:  # text that is no Unicode, nesting without end: reported elsewhere
@@ -115,21 +125,27 @@ class Schema:
     @cached_property
     def _keyed(self) -> _Keyed | None:
         """The way to all lists whose items are told apart by fields."""
-        return self._keyed_below(self.schema, ())
+        return self._keyed_below(self.schema)
 
-    def _keyed_below(self, schema: Any, above: tuple[str, ...]) -> _Keyed | None:
+    def _keyed_below(self, schema: Any) -> _Keyed | None:
         reference = schema.get("$ref") if isinstance(schema, dict) else None
-        if isinstance(reference, str):
-            if reference in above:  # a schema of schemas
-                return None
-            above = (*above, reference)
-        schema = self._resolved(schema)
+        if not isinstance(reference, str):
+            return self._keyed_inside(schema)
+        known = self._keyed_definitions
+        if reference not in known:
+            known[reference] = None  # for a schema of schemas, which has no such lists
+            known[reference] = self._keyed_inside(self._resolved(schema))
+        return known[reference]
+
+    def _keyed_inside(self, schema: Any) -> _Keyed | None:
+        if not isinstance(schema, dict):
+            return None
         fields = {
             name: below
             for name, inner in (schema.get("properties") or {}).items()
-            if (below := self._keyed_below(inner, above)) is not None
+            if (below := self._keyed_below(inner)) is not None
         }
-        items = self._keyed_below(schema["items"], above) if "items" in schema else None
+        items = self._keyed_below(schema["items"]) if "items" in schema else None
         keys = tuple(_strings(schema.get("x-kubernetes-list-map-keys")))
         return _Keyed(fields, items, keys) if fields or items or keys else None
 
