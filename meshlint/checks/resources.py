@@ -256,6 +256,51 @@ def _limited(subject: Workload, world: World, resource: str) -> bool:
     )
 
 
+# ------------------------------------------------------------------------------ quality of service
+
+_COMPUTE = ("cpu", "memory")
+
+
+def limit_unequal(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Containers whose limit is not their request; with `required` they need to have both."""
+    for container in (*subject.main_containers, *subject.init_containers):
+        counted = container_resources(world.index, subject, container)
+        for resource in params["resources"]:
+            if set_for_pod(world, subject, "limits", resource):
+                continue
+            limit, request = counted.limits.get(resource), counted.requests.get(resource)
+            if not params["limit_counts"]:
+                request = container.request(resource)
+            wanted, most = parse_quantity(request), parse_quantity(limit)
+            path = (*container.path, "resources", "limits", resource)
+            name = _NAMES.get(resource, resource)
+            args = {"container": container.name or "unnamed", "resource": name}
+            if limit is None:
+                needed = params["required"] or request is not None
+                if needed and counted.missing("limits", resource):
+                    yield Hit(path, args, message="unlimited", on_key=True)
+            elif request is None:
+                yield Hit(path, {**args, "limit": limit}, message="unrequested")
+            elif wanted is not None and most is not None and wanted != most:
+                yield Hit(path, {**args, "limit": limit, "request": request})
+
+
+def best_effort(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Pods without any request or limit, their proxy included."""
+    containers = (*subject.main_containers, *subject.init_containers)
+    counted = [container_resources(world.index, subject, container) for container in containers]
+    proxy = world.proxy(subject)
+    if not counted or (proxy is not None and (proxy.resources.requests or proxy.resources.limits)):
+        return
+    for resource in _COMPUTE:
+        if set_for_pod(world, subject, "requests", resource):
+            return
+        if not all(one.missing("requests", resource) for one in counted):
+            return
+    path = (*subject.pod_spec_path, "containers")
+    yield Hit(path, {"workload": str(subject.resource.ref)}, on_key=True)
+
+
 # ------------------------------------------------------------------------------ ephemeral storage
 
 
