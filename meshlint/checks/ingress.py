@@ -8,11 +8,13 @@ from typing import Any
 from meshlint.findings import Hit, Related
 from meshlint.mesh import ingresses
 from meshlint.mesh.ingresses import Backend
+from meshlint.mesh.injection import scalar_text
 from meshlint.mesh.presence import SERVICE
 from meshlint.mesh.world import World
 from meshlint.model.ports import service_ports
 from meshlint.model.resources import Resource
 from meshlint.model.values import items, mappings, text
+from meshlint.operations import Set
 
 # ---------------------------------------------------------------------------------------- backends
 
@@ -105,6 +107,31 @@ def tls_missing(subject: Resource, world: World, params: Mapping[str, Any]) -> I
         if host and not any(ingresses.covers_host(pattern, host) for pattern in covered):
             path = (*subject.path, "spec", "rules", number, "host")
             yield Hit(path, {"host": host, "covered": sorted(covered)}, message="host")
+
+
+_ALLOW_HTTP = "kubernetes.io/ingress.allow-http"
+_FRONTEND = "networking.gke.io/v1beta1.FrontendConfig"
+_CLASSES_OF_GOOGLE = ("", "gce", "gce-internal")
+
+
+def plaintext_answered(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Hosts with TLS that answer over plain HTTP as well."""
+    if not items(subject.spec, "tls") or subject.annotations.get(_FRONTEND) is not None:
+        return
+    if not params["every_class"] and ingresses.ingress_class(subject) not in _CLASSES_OF_GOOGLE:
+        return
+    written = scalar_text(subject.annotations.get(_ALLOW_HTTP))
+    if written != "false":
+        path = (*subject.path, "metadata", "annotations", _ALLOW_HTTP)
+        yield Hit(path, on_key=written is None, fix=(Set(path, "false"),))
+
+
+def host_missing(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Rules for every host."""
+    for number, rule in mappings(subject.spec, "rules"):
+        if not text(rule, "host"):
+            path = (*subject.path, "spec", "rules", number, "host")
+            yield Hit(path, {"number": number + 1}, on_key=True)
 
 
 def host_broad(subject: Resource, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
