@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher, unified_diff
 from typing import Any
 
 from meshlint.dataclass import dataclass
@@ -142,6 +141,8 @@ def apply_edits(text: str, edits: Sequence[Edit]) -> str:
 
 def changed_lines(edits: Sequence[FileEdit]) -> list[str]:
     """What edits do to the lines they touch, each with `-` or `+` in front."""
+    from difflib import unified_diff
+
     by_file: dict[str, list[FileEdit]] = {}
     for edit in edits:
         by_file.setdefault(edit.file.path, []).append(edit)
@@ -204,6 +205,8 @@ def _differences(before: str, after: str, base: int) -> Iterator[Edit]:
     starts = [0]
     for line in old:
         starts.append(starts[-1] + len(line))
+    from difflib import SequenceMatcher
+
     matcher = SequenceMatcher(None, old, new, autojunk=False)
     for tag, low, high, new_low, new_high in matcher.get_opcodes():
         if tag == "equal":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -442,6 +441,8 @@ def _numbered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def _crash(state: _Run, enabled: EnabledRule, subject: Any, error: Exception) -> None:
+    import traceback
+
     rule = enabled.rule.id
     state.crashes.append("".join(traceback.format_exception(error)))
     why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -6,7 +6,6 @@ edit. A release ships the declarations compiled to JSON, so that a start parses 
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -328,6 +327,8 @@ def named_rules(rules: Sequence[Rule], names: Sequence[str]) -> set[str]:
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """`; did you mean X?` with the nearest known name, or nothing when none is near."""
+    import difflib
+
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 

@@ -7,7 +7,6 @@ that cover the check they name.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from bisect import bisect_right
@@ -236,7 +235,9 @@ class _Names:
 
     def name(self, written: str, span: Span) -> Name:
         rules = frozenset(self._table.get(written, ()))
-        near = [] if rules else difflib.get_close_matches(written, list(self._table), 1, 0.6)
+        from difflib import get_close_matches
+
+        near = [] if rules else get_close_matches(written, list(self._table), 1, 0.6)
         meant = [] if rules else [n for n in self._table if edit_distance(written, n, 2) <= 2]
         return Name(
             written,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
@@ -187,6 +186,8 @@ def annotation_unknown(
     """Annotations under the prefix that mean nothing."""
     for key, _, place in annotations_with_prefix(subject, world):
         if key not in _KEYS:
+            import difflib
+
             near = difflib.get_close_matches(key, _KEYS, n=1)
             args = {
                 "annotation": world.settings.annotation_prefix + key,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from meshlint.checks.hits import fault
@@ -139,6 +138,8 @@ def proxy_config_invalid(
     if concurrency is not None and concurrency < 0:
         problem = f"A concurrency of {concurrency} is below 0"
         yield fault((*path, "concurrency"), problem)
+    from difflib import get_close_matches
+
     image = text(subject.spec, "image", "imageType")
     # Images of one's own may have types of their own; a slip is what is nearly one of Istio's.
     near = get_close_matches(image.lower(), _IMAGE_TYPES, n=1, cutoff=0.8)

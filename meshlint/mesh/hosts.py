@@ -6,7 +6,6 @@ wildcards); Istio `pilot/pkg/model` (`ResolveShortnameToFQDN`, look-up order of 
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -289,12 +288,14 @@ class Hosts:
 
     def nearest(self, host: str, namespace: str) -> str | None:
         """The visible host that a wrong one was most likely meant to be, written alike."""
+        from difflib import get_close_matches
+
         name = self.full_name(host, namespace)
         parts = service_parts(name, namespace, self.cluster_domain)
         if parts is not None and self._index.in_namespace(SERVICE, parts[0]):
             where, service = parts
             names = [s.name for s in self._index.in_namespace(SERVICE, where)]
-            close = difflib.get_close_matches(service, names, 1, 0.7)
+            close = get_close_matches(service, names, 1, 0.7)
             if close:
                 return host.lower().replace(service, close[0], 1)
             others = [s for s in self._services_by_name.get(service, ()) if s.namespace != where]
@@ -306,7 +307,7 @@ class Hosts:
             for known in self._entries.hosts
             if any(self.is_visible(e, namespace) for e in self._entries.exact(known))
         ]
-        close = difflib.get_close_matches(name, hosts, 1, 0.8)
+        close = get_close_matches(name, hosts, 1, 0.8)
         return close[0] if close else None
 
     @cached_property

@@ -8,7 +8,6 @@ DataDog/integrations-core.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -173,9 +172,11 @@ _SAME_STEM = _same_stem()
 
 
 def _nearest(name: str, candidates: Iterator[str] | tuple[str, ...]) -> str | None:
+    from difflib import SequenceMatcher
+
     return max(
         candidates,
-        key=lambda known: difflib.SequenceMatcher(None, name, known).ratio(),
+        key=lambda known: SequenceMatcher(None, name, known).ratio(),
         default=None,
     )
 
