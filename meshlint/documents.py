@@ -673,7 +673,11 @@ _SEPARATOR = regexp(f"---(?<![^\\r\\n\\x85\\u2028\\u2029]---)(?=[{_BLANK}]|\\Z)"
 _DIRECTIVES_ONLY = regexp(r"(?:\s|[%#][^\r\n]*(?:[\r\n]|\Z))*\Z")
 _JSON_START = regexp(r"\s*\{\s*[\"}]")
 # A plain text comes first here as well; that more than the key `kind` may match does no harm.
-_SECRET_KIND = regexp(r"""kind["']?\s*:\s*["']?Secret\b""")
+_SECRET_KIND = regexp(r"""kind["']?\s*:\s*(?:[&!]\S*\s+)*["']?Secret(?:List)?\b""")
+_GENERATOR = "secretGenerator"
+# What messages say of the text itself: names of aliases, and the parser's own quotations.
+_ALIAS_NAME = regexp(r" [*&]\S+")
+_QUOTED = regexp(r"""\s*(["']).*\1""")
 # YAML allows these in no place, not even in quotes. A surrogate is half a character.
 _FORBIDDEN = regexp("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Characters of a file that may be read by the slow parser; starting it costs as much as a few more.
@@ -696,8 +700,10 @@ def parse(file: SourceFile, *, native: bool = True) -> ParsedFile:
 
 
 def has_secret(text: str, start: int = 0, end: int = sys.maxsize) -> bool:
-    """Whether a text that cannot be read may hold a Secret, whose values must not be shown."""
-    return _SECRET_KIND.search(text, start, end) is not None
+    """Whether a text may hold a Secret, or what kustomize makes one of, which must not be shown."""
+    if _SECRET_KIND.search(text, start, end) is not None:
+        return True
+    return text.find(_GENERATOR, start, end) >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -872,6 +878,10 @@ class _Reader:
                 return
             stop = again
         secret = self._is_secret(Span(start, end))
+        if secret:
+            # `*` and `!` may be how a password begins.
+            said = _QUOTED if stop.message == stop.reason else _ALIAS_NAME
+            stop = replace(stop, message=said.sub("", stop.message))
         self.problems.append(
             Problem("syntax", stop.message, stop.span, self.index, stop.related, secret)
         )

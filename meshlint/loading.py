@@ -232,7 +232,9 @@ def _add(
 
 def _add_malformed(loaded: _Loaded, document: Document, path: Path, reason: str) -> None:
     span = document.span_of(document.nearest(path)[0]) or document.span
-    problem = Problem("malformed", reason, span, document.index)
+    whole = document.span
+    secret = has_secret(document.file.text, whole.start, whole.end)
+    problem = Problem("malformed", reason, span, document.index, secret=secret)
     last = loaded.files[-1]
     loaded.files[-1] = replace(last, problems=(*last.problems, problem))
 

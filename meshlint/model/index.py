@@ -109,7 +109,12 @@ class Index:
 
     @cached_property
     def _with_secret(self) -> frozenset[Document]:
-        return frozenset(resource.document for resource in self.resources if _is_secret(resource))
+        found = {resource.document for resource in self.resources if _is_secret(resource)}
+        for file in self.files:
+            # Members of a list that are no objects may be meant as Secrets.
+            hidden = {problem.document for problem in file.problems if problem.secret}
+            found |= {document for document in file.documents if document.index in hidden}
+        return frozenset(found)
 
     def holds_secret(self, document: Document) -> bool:
         """Whether a document holds a Secret or a private key, whose values must never be shown."""
@@ -230,4 +235,5 @@ class Index:
 def _is_secret(resource: Resource) -> bool:
     if resource.group_kind == "security.istio.io/RequestAuthentication":
         return any(jwks.is_secret(text(r, "jwks")) for _, r in mappings(resource.spec, "jwtRules"))
-    return resource.group_kind == "core/Secret"
+    # One with a group is misspelt; its values are those of a Secret all the same.
+    return resource.kind in ("Secret", "SecretList")
