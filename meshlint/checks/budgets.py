@@ -213,6 +213,8 @@ def blocks_eviction(subject: Resource, world: World, params: Mapping[str, Any]) 
     if not pods or not needed or needed < pods:
         return
     workloads = _counted(subject, world)
+    unfinished = _unfinished(subject, world)
+    counted = [*(workload.resource for workload in workloads), *unfinished]
     are = "pod is" if pods == 1 else "pods are"
     yield Hit(
         path,
@@ -221,9 +223,12 @@ def blocks_eviction(subject: Resource, world: World, params: Mapping[str, Any]) 
             "needed": needed,
             "pods": pods,
             "are": are if share is None else are.replace(" ", " that "),
-            "workloads": listed([str(workload.resource.ref) for workload in workloads]),
+            "workloads": listed([str(resource.ref) for resource in counted]),
         },
-        tuple(_range_place(workload, world) for workload in workloads),
+        (
+            *(_range_place(workload, world) for workload in workloads),
+            *(_replicas_place(resource) for resource in unfinished),
+        ),
         message="default" if share is None else "percent",
         fix=_one_at_a_time(subject),
     )
@@ -245,7 +250,19 @@ def _fewest_pods(subject: Resource, world: World) -> int | None:
         if pods is None:
             return None
         total += pods.minimum
+    for resource in _unfinished(subject, world):
+        replicas = integer(resource.spec, "replicas")
+        total += 1 if replicas is None else replicas
     return total
+
+
+def _unfinished(subject: Resource, world: World) -> Sequence[Resource]:
+    """What a kustomization of the input does not finish."""
+    return [
+        resource
+        for resource in world.budgets.unfinished(subject)
+        if not world.kustomizations.lists(resource)
+    ]
 
 
 def _range_place(workload: Workload, world: World) -> Related:
@@ -254,5 +271,9 @@ def _range_place(workload: Workload, world: World) -> Related:
     if scaler is not None:
         return Related(scaler.document, scaler.minimum_path, f"{scaler.kind} {scaler.name}")
     counted = world.autoscaling.rollout_of(workload) or workload
-    path = (*counted.resource.path, "spec", "replicas")
-    return Related(counted.resource.document, path, "the number of pods", on_key=True)
+    return _replicas_place(counted.resource)
+
+
+def _replicas_place(resource: Resource) -> Related:
+    path = (*resource.path, "spec", "replicas")
+    return Related(resource.document, path, "the number of pods", on_key=True)

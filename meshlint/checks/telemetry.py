@@ -163,12 +163,21 @@ def _switched_off(subject: ControlPlane, world: World) -> Iterator[Hit]:
             return
 
 
-def label_missing(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+def label_missing(
+    subject: Workload | Resource, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
     """Pods of the mesh without the labels that name them in metrics and traces.
 
-    `annotations` are groups as well; with `either` those of the workload itself do too.
+    `annotations` are groups as well; with `either` those of the workload itself do too, and then
+    workloads whose pods are still to be written are looked at, of which nothing else is known.
     """
-    if not any(_is_a(subject, kind, world) for kind in params["kinds"]):
+    if isinstance(subject, Resource):
+        if not params["either"] or world.index.workload_of(subject) is not None:
+            return
+        subject = Workload(subject, (*subject.path, "spec", "template"), {})
+        if "workload" not in params["kinds"] and subject.kind not in params["kinds"]:
+            return
+    elif not any(_is_a(subject, kind, world) for kind in params["kinds"]):
         return
     outer = subject.resource
     labels, annotations = [subject.labels], [subject.annotations]

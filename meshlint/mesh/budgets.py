@@ -14,11 +14,15 @@ from meshlint.mesh.autoscaling import ReplicaRange
 from meshlint.mesh.installations.neighbors import BUDGET, shared_steps
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
-from meshlint.model.values import mapping, mappings
+from meshlint.model.selectors import matches_selector
+from meshlint.model.values import mapping, mappings, string_map
 from meshlint.model.workloads import Workload
 
 if TYPE_CHECKING:
     from meshlint.mesh.world import World
+
+
+_SELECTING = ("apps/Deployment", "apps/StatefulSet", "apps/ReplicaSet")
 
 
 def narrows(selector: Any) -> bool:
@@ -43,6 +47,20 @@ class Budgets:
     def of(self, workload: Workload) -> Sequence[Resource]:
         """Budgets that select the pods of a workload, in input order."""
         return self._of.get(workload, ())
+
+    def unfinished(self, budget: Resource) -> Sequence[Resource]:
+        """Deployments and the like without a pod template whose pods a budget would select.
+
+        The pods would have to carry the labels that their own selector asks for.
+        """
+        return [
+            resource
+            for kind in _SELECTING
+            for resource in self._index.in_namespace(kind, budget.namespace)
+            if self._index.workload_of(resource) is None
+            and (labels := string_map(resource.spec, "selector", "matchLabels"))
+            and matches_selector(budget.spec.get("selector"), labels)
+        ]
 
     @cached_property
     def _everything(self) -> Mapping[Resource, Sequence[Workload]]:
