@@ -99,6 +99,18 @@ class _DefaultToCheck(click.Group):
 class _UsageError(click.ClickException):
     exit_code = EXIT_ERROR
 
+    def __init__(self, message: str) -> None:
+        from meshlint.reporters.terminal import visible
+
+        super().__init__("\n".join(visible(line) for line in message.split("\n")))
+
+
+def _say(text: str) -> None:
+    """A line for standard error; names of files in it cannot drive the terminal."""
+    from meshlint.reporters.terminal import visible
+
+    click.echo(visible(text), err=True)
+
 
 class _OutputError(_UsageError):
     """Output that could not be written."""
@@ -139,26 +151,26 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say what the input is; `check` and `inspect` share them."""
     for option in reversed(
         (
-            click.argument("paths", nargs=-1, type=click.Path(path_type=str)),
+            click.argument("paths", nargs=-1, type=click.Path(path_type=str, readable=False)),
             click.option(
                 "--config",
                 "config_path",
                 metavar="FILE",
-                type=click.Path(dir_okay=False),
+                type=click.Path(dir_okay=False, readable=False),
                 help="Configuration file; default: .meshlint.yaml here or in a directory above.",
             ),
             click.option(
                 "--context",
                 multiple=True,
                 metavar="PATH",
-                type=click.Path(),
+                type=click.Path(readable=False),
                 help="Read this as well, without reporting on it. Repeatable.",
             ),
             click.option(
                 "--crds",
                 multiple=True,
                 metavar="PATH",
-                type=click.Path(),
+                type=click.Path(readable=False),
                 help="Judge custom resources by the CustomResourceDefinitions here. Repeatable.",
             ),
             click.option(
@@ -182,11 +194,11 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--mesh-config",
                 metavar="FILE",
-                type=click.Path(),
+                type=click.Path(readable=False),
                 help="MeshConfig of a control plane elsewhere.",
             ),
             click.option(
-                "--mesh-networks", metavar="FILE", type=click.Path(), help="MeshNetworks, as YAML."
+                "--mesh-networks", metavar="FILE", type=click.Path(readable=False), help="MeshNetworks, as YAML."
             ),
             click.option(
                 "--today", metavar="DATE", help="Day that ages are counted to; default: today, UTC."
@@ -224,7 +236,7 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "rule_dirs",
     multiple=True,
     metavar="DIR",
-    type=click.Path(),
+    type=click.Path(readable=False),
     help="Folder with rules of your own. Repeatable.",
 )
 @click.option(
@@ -251,7 +263,7 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--baseline",
     "baseline",
     metavar="FILE",
-    type=click.Path(),
+    type=click.Path(readable=False),
     help="Do not report the findings in this file, which --write-baseline made.",
 )
 @click.option(
@@ -303,7 +315,7 @@ def check(**options: Any) -> None:
     request = replace(_request(config, options, enabled), overrides=overrides, known_rules=rules)
     result = _without_known(config, options, request, lint(request))
     for reason in result.bad_paths:
-        click.echo(f"error: {reason}", err=True)
+        _say(f"error: {reason}")
     changes = False
     if options["do_fix"] or options["unsafe_fixes"] or options["show_diff"]:
         result, changes = _fix(config, options, request, result)
@@ -350,7 +362,7 @@ def _without_known(
         if options["write_baseline"]:
             path = path or config.directory / DEFAULT_BASELINE
             result, count = write_baseline(result, path)
-            click.echo(f"wrote {count:,} findings to {_from_here(path)}", err=True)
+            _say(f"wrote {count:,} findings to {_from_here(path)}")
         elif path is not None:
             result = without_baseline(request, result, path)
         if options["since"]:
@@ -389,7 +401,7 @@ def _fix(
         for path, (before, after) in outcome.texts.items():
             if reason := write(locations[path], before, after):
                 failed.add(path)
-                click.echo(f"error: {path}: {reason}", err=True)
+                _say(f"error: {path}: {reason}")
     done = "would fix" if options["show_diff"] else "fixed"
     if outcome.fixed or outcome.unfixed:
         fixed = sum(finding.location.file.path not in failed for finding in outcome.fixed)
@@ -404,7 +416,7 @@ def _fix(
             where = entry.finding.location
             number = where.file.position(where.span.start).line
             at = f"{where.file.path}:{number}"
-            click.echo(f"  {at}: {entry.finding.rule} not fixed: {entry.reason}", err=True)
+            _say(f"  {at}: {entry.finding.rule} not fixed: {entry.reason}")
     if failed:
         # What stands on the disk now is not what was planned.
         result = _without_known(config, options, request, lint(replace(request, progress=None)))
@@ -609,7 +621,8 @@ def _write_reports(
     options: dict[str, Any],
 ) -> None:
 
-    if any(name in _WITH_EDITS for name, _ in formats) and not options["quiet"]:
+    mended = any(finding.fix for finding in result.report.findings)
+    if mended and any(name in _WITH_EDITS for name, _ in formats) and not options["quiet"]:
         from meshlint.fixes import planned
 
         result = replace(result, report=planned(result.report))
@@ -724,11 +737,11 @@ def _rule_infos(enabled: Sequence[EnabledRule], report: Report, format_name: str
     Those with a concern are told about too, as the summary says what was not checked.
     """
     fired = {finding.rule for finding in report.findings}
-    infos = [
-        _rule_info(entry.rule, entry.severity)
-        for entry in enabled
-        if format_name == "sarif" or entry.rule.id in fired or entry.rule.concern is not None
-    ]
+    infos = []
+    for entry in enabled:
+        told = format_name == "sarif" or entry.rule.id in fired
+        if told or entry.rule.concern is not None:
+            infos.append(_rule_info(entry.rule, entry.severity, with_prose=told))
     if INTERNAL_ERROR in fired:
         infos.append(
             RuleInfo(
@@ -744,15 +757,15 @@ def _rule_infos(enabled: Sequence[EnabledRule], report: Report, format_name: str
     return infos
 
 
-def _rule_info(rule: Rule, severity: Severity) -> RuleInfo:
+def _rule_info(rule: Rule, severity: Severity, *, with_prose: bool = True) -> RuleInfo:
     return RuleInfo(
         id=rule.id,
         title=rule.title,
         severity=severity,
         category=rule.category,
-        rationale=rule.rationale,
-        remediation=rule.remediation,
-        references=rule.references,
+        rationale=rule.rationale if with_prose else "",
+        remediation=rule.remediation if with_prose else "",
+        references=rule.references if with_prose else (),
         covers=rule.covers,
         profiles=rule.profiles,
         checklist=rule.checklist or "",
@@ -799,7 +812,7 @@ def inspect(**options: Any) -> None:
     request = _request(config, options, ())
     loaded = load_input(request)
     for reason in loaded.bad_paths:
-        click.echo(f"error: {reason}", err=True)
+        _say(f"error: {reason}")
     world = build_world(loaded, request.settings)
     data = {
         "installations": inspect_installations(world.installations, world.settings),
@@ -857,7 +870,7 @@ def init(to_stdout: bool, force: bool) -> None:
     folders = ", ".join(found.include)
     _print(f"wrote {target}: {folders}; Istio {found.istio_version}; profile {found.profile}\n")
     if above is not None:
-        click.echo(f"{os.path.relpath(above)} no longer holds for this directory", err=True)
+        _say(f"{os.path.relpath(above)} no longer holds for this directory")
 
 
 def _nothing_to_lint(report: Report) -> str:
@@ -876,7 +889,7 @@ def _nothing_to_lint(report: Report) -> str:
     "rule_dirs",
     multiple=True,
     metavar="DIR",
-    type=click.Path(),
+    type=click.Path(readable=False),
     help="Folder with rules of your own.",
 )
 @click.option(
@@ -901,7 +914,7 @@ def rules_command(rule_dirs: tuple[str, ...], format_name: str) -> None:
     "rule_dirs",
     multiple=True,
     metavar="DIR",
-    type=click.Path(),
+    type=click.Path(readable=False),
     help="Folder with rules of your own.",
 )
 def explain(rule_id: str, rule_dirs: tuple[str, ...]) -> None:
@@ -924,9 +937,14 @@ def _unknown_rule(given: str, known: Iterable[str]) -> str:
 
 
 def _width() -> int:
-    import shutil
-
-    return shutil.get_terminal_size((80, 24)).columns
+    # As shutil.get_terminal_size, which loads every kind of compression.
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):
+        return 80
 
 
 def _color() -> bool:
