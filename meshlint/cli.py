@@ -198,7 +198,10 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="MeshConfig of a control plane elsewhere.",
             ),
             click.option(
-                "--mesh-networks", metavar="FILE", type=click.Path(readable=False), help="MeshNetworks, as YAML."
+                "--mesh-networks",
+                metavar="FILE",
+                type=click.Path(readable=False),
+                help="MeshNetworks, as YAML.",
             ),
             click.option(
                 "--today", metavar="DATE", help="Day that ages are counted to; default: today, UTC."
