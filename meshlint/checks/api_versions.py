@@ -21,7 +21,7 @@ from meshlint.mesh.api_versions import (
 )
 from meshlint.mesh.versions import parse_version
 from meshlint.mesh.world import World
-from meshlint.model.resources import CRD, Resource
+from meshlint.model.resources import CRD, Resource, home_of
 from meshlint.model.values import text
 from meshlint.operations import Set
 
@@ -48,6 +48,18 @@ def kubernetes_deprecated(
         return
     if row.successor(world.kubernetes_version):
         yield _kubernetes(subject, row, world)
+
+
+def kubernetes_misplaced(
+    subject: Resource, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Built-in kinds with the group of others."""
+    written = text(subject.value, "apiVersion")
+    home = home_of(written, subject.kind)
+    if home:
+        path = (*subject.path, "apiVersion")
+        args = {"kind": subject.kind, "version": written, "home": home}
+        yield Hit(path, args, fix=(Set(path, home),))
 
 
 def _kubernetes(subject: Resource, row: Retired, world: World) -> Hit:

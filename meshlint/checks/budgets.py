@@ -13,7 +13,7 @@ from meshlint.mesh.roles import JOB_KINDS
 from meshlint.mesh.world import World
 from meshlint.model.counts import is_zero, percentage, pod_count
 from meshlint.model.resources import Resource
-from meshlint.model.values import integer, mapping
+from meshlint.model.values import get, integer, mapping
 from meshlint.model.workloads import Workload
 from meshlint.operations import Remove, Rename, Set
 
@@ -232,6 +232,36 @@ def blocks_eviction(subject: Resource, world: World, params: Mapping[str, Any]) 
         message="default" if share is None else "percent",
         fix=_one_at_a_time(subject),
     )
+
+
+def above_minimum(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
+    """Workloads whose autoscaler may leave fewer pods than their budget keeps."""
+    pods = sure_pods(subject, world)
+    if pods is None or pods.autoscaler is None:
+        return
+    scaler = pods.autoscaler
+    if not params["unset_counts"] and get(scaler.document.value, *scaler.minimum_path) is None:
+        return
+    for budget in world.budgets.of(subject):
+        least = budget.spec.get("minAvailable")
+        needed = pod_count(least, pods.minimum, round_up=True) if least is not None else None
+        if needed is None or needed <= pods.minimum or len(_counted(budget, world)) > 1:
+            continue
+        kept = (*budget.path, "spec", "minAvailable")
+        yield Hit(
+            (*subject.resource.path, "metadata", "name"),
+            {
+                "workload": str(subject.resource.ref),
+                "scaler": f"{scaler.kind} {scaler.name}",
+                "minimum": pods.minimum,
+                "budget": budget.name,
+                "needed": needed,
+            },
+            (
+                Related(scaler.document, scaler.minimum_path, "the minimum", on_key=True),
+                Related(budget.document, kept, "what the budget keeps"),
+            ),
+        )
 
 
 def _counted(subject: Resource, world: World) -> Sequence[Workload]:

@@ -182,7 +182,12 @@ def replicas_not_spread(
         return
     wanted = params["topologies"]
     groups = [[topology] for topology in wanted] if params["each"] else [wanted]
-    lost = [group for group in groups if not spread(subject.pod_spec, subject.labels, group)]
+    any_labels = params["any_labels"]
+    lost = [
+        group
+        for group in groups
+        if not spread(subject.pod_spec, subject.labels, group, any_labels=any_labels)
+    ]
     if not lost:
         return
     pods = "1 pod" if replicas.maximum == 1 else f"{replicas.maximum} pods"

@@ -194,10 +194,15 @@ def spread(
     pod_spec: Mapping[str, Any],
     labels: Mapping[str, Any],
     topologies: Sequence[str] = SPREAD_TOPOLOGIES,
+    *,
+    any_labels: bool = False,
 ) -> bool:
-    """Whether pods with these labels are spread over nodes or zones, strictly or by preference."""
+    """Whether pods with these labels are spread over nodes or zones, strictly or by preference.
+
+    With `any_labels` a term counts that keeps them apart from other pods only.
+    """
     return any(
-        term.topology in topologies and matches_selector(term.selector, labels)
+        term.topology in topologies and (any_labels or matches_selector(term.selector, labels))
         for term in spread_terms(pod_spec)
     )
 

@@ -55,6 +55,34 @@ CLUSTER_SCOPED = frozenset(
 
 CRD = "apiextensions.k8s.io/CustomResourceDefinition"
 
+_BUILT_IN = {
+    "v1": (
+        *("ConfigMap", "LimitRange", "Namespace", "PersistentVolume", "PersistentVolumeClaim"),
+        *("Pod", "ResourceQuota", "Secret", "Service", "ServiceAccount"),
+    ),
+    "apps/v1": ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"),
+    "autoscaling/v2": ("HorizontalPodAutoscaler",),
+    "batch/v1": ("CronJob", "Job"),
+    "networking.k8s.io/v1": ("Ingress", "NetworkPolicy"),
+    "policy/v1": ("PodDisruptionBudget",),
+    "rbac.authorization.k8s.io/v1": ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"),
+}
+_HOMES = {kind: version for version, kinds in _BUILT_IN.items() for kind in kinds}
+_GROUPS = frozenset(version.rpartition("/")[0] for version in _BUILT_IN)
+
+
+def home_of(api_version: str, kind: str) -> str:
+    """`apiVersion` that a built-in kind has, where another built-in group is written.
+
+    Empty for what is right, and for kinds of others. `extensions`, from which kinds moved, is none
+    of these groups.
+    """
+    home = _HOMES.get(kind)
+    if home is None:
+        return ""
+    group = api_version.rpartition("/")[0]
+    return home if group in _GROUPS and group != home.rpartition("/")[0] else ""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resource:
@@ -63,6 +91,9 @@ class Resource:
     `path` leads from the root of the document to the object; it is not empty for members of a
     list. `group` is empty for the core group. `namespace` is the one the object lands in,
     `default` where it names none, and empty for cluster-scoped kinds.
+
+    A built-in kind with the group of another one, such as a Deployment of `v1`, is taken for what
+    it is meant to be; see `home_of`.
     """
 
     document: Document
@@ -124,8 +155,8 @@ def make_resource(
     document: Document, path: Path, value: dict[str, Any], *, reported: bool = True
 ) -> Resource:
     """The object a document (or a list member) holds; `apiVersion` and `kind` must be strings."""
-    group, _, version = value["apiVersion"].rpartition("/")
     kind = value["kind"]
+    group, _, version = (home_of(value["apiVersion"], kind) or value["apiVersion"]).rpartition("/")
     metadata = mapping(value, "metadata")
     name = metadata.get("name")
     namespace = text(metadata, "namespace") or DEFAULT_NAMESPACE
