@@ -444,8 +444,14 @@ def _crash(state: _Run, enabled: EnabledRule, subject: Any, error: Exception) ->
     import traceback
 
     rule = enabled.rule.id
-    state.crashes.append("".join(traceback.format_exception(error)))
-    why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    why = type(error).__name__
+    if state.world.index.has_secrets:
+        # What an exception says may be a value that the check has come across.
+        trace = traceback.format_tb(error.__traceback__)
+        state.crashes.append("".join((*trace, why, "\n")))
+    else:
+        state.crashes.append("".join(traceback.format_exception(error)))
+        why += f": {error}" if str(error) else ""
     message = printable(
         f"Rule {rule} crashed on this object ({why}); every other rule still ran. This is a bug in"
         " meshlint, please report it."

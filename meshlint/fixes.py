@@ -6,13 +6,13 @@ A fix is kept only if the edited files parse, mean what was intended and no long
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import unified_diff
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path as FilePath
 from typing import Any
 
 from meshlint.dataclass import dataclass, field, replace
-from meshlint.documents import Document
+from meshlint.documents import Document, has_secret
 from meshlint.edits import Edit, Refused, append_document, apply_edits, plan
 from meshlint.findings import FileEdit, Finding, Fix, NewDocument, Path, Report
 from meshlint.model.values import get
@@ -312,12 +312,66 @@ def write(location: str, before: str, after: str) -> str:
 
 
 def diff_lines(path: str, before: str, after: str) -> list[str]:
-    """A unified diff of one file, as `git apply` takes it."""
+    """A unified diff of one file, as `git apply` takes it.
+
+    Lines of Secrets beside what changes are left out.
+    """
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    lines = []
-    for line in unified_diff(old, new, f"a/{path}", f"b/{path}"):
+    hidden = _secret_lines(before)
+    lines = [f"--- a/{path}", f"+++ b/{path}"]
+    for group in SequenceMatcher(None, old, new).get_grouped_opcodes():
+        for hunk in _without_hidden(group, hidden):
+            first, last = hunk[0], hunk[-1]
+            was = _range(first[1], last[2])
+            lines.append(f"@@ -{was} +{_range(first[3], last[4])} @@")
+            for tag, *(i, j, k, m) in hunk:
+                lines += _marked(" " if tag == "equal" else "-", old[i:j])
+                lines += _marked("+", new[k:m] if tag != "equal" else [])
+    return lines if len(lines) > 2 else []
+
+
+_OpCode = tuple[str, int, int, int, int]
+
+
+def _without_hidden(group: Sequence[_OpCode], hidden: set[int]) -> Iterator[list[_OpCode]]:
+    """The parts of a hunk between lines that must not be shown."""
+    hunk: list[_OpCode] = []
+    for tag, i, j, k, m in group:
+        concealed = [line for line in range(i, j) if line in hidden] if tag == "equal" else []
+        if not concealed:
+            hunk.append((tag, i, j, k, m))
+            continue
+        first, last = concealed[0] - i, concealed[-1] + 1 - i
+        if hunk:
+            yield [*hunk, (tag, i, i + first, k, k + first)]
+        hunk = [(tag, i + last, j, k + last, m)]
+    if any(tag != "equal" for tag, *_ in hunk):
+        yield hunk
+
+
+def _secret_lines(text: str) -> set[int]:
+    """Numbers, from 0, of the lines of documents with a Secret, without the separators."""
+    found: set[int] = set()
+    begin = 0
+    lines = text.splitlines(keepends=True)
+    ends = [n for n, line in enumerate(lines) if line.startswith("---")]
+    for end in (*ends, len(lines)):
+        if has_secret("".join(lines[begin:end])):
+            found.update(range(begin, end))
+        begin = end
+    return found.difference(ends)
+
+
+def _range(start: int, stop: int) -> str:
+    length = stop - start
+    if length == 1:
+        return f"{start + 1}"
+    return f"{start + 1 if length else start},{length}"
+
+
+def _marked(mark: str, lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
         if line.endswith("\n"):
-            lines.append(line[:-1])
+            yield mark + line[:-1]
         else:
-            lines += [line, "\\ No newline at end of file"]
-    return lines
+            yield from (mark + line, "\\ No newline at end of file")

@@ -8,14 +8,24 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from test_cli import Run
 
-from meshlint.reporters import FORMATS
+from meshlint.enablement import enable
+from meshlint.fixes import diff_lines, planned
+from meshlint.lint import Request, lint
+from meshlint.model.resources import Resource
+from meshlint.reporters import FORMATS, ReportContext
+from meshlint.ruleset import load_builtin, load_directory
+
+CONTEXT = ReportContext(version="1", rules=[], color=True, width=200, verbosity=1)
 
 
 @dataclass
@@ -77,7 +87,7 @@ def secrets(plants: Plants) -> dict[str, str]:
         f"  tls.key: {_base64(pem)}\n  ca.crt: {new()}\n",
         "gateway.yaml": "apiVersion: networking.istio.io/v1\nkind: Gateway\n"
         "metadata: {name: g, namespace: shop}\nspec:\n  selector: {istio: ingressgateway}\n"
-        "  servers:\n  - port: {number: 443, name: https, protocol: HTTPS}\n    hosts: [a.example]\n"
+        "  servers:\n  - port: {number: 443, name: https, protocol: HTTPS}\n    hosts: [a.test]\n"
         "    tls: {mode: SIMPLE, credentialName: token}\n",
         "docker.yaml": f"{HEAD}type: kubernetes.io/dockerconfigjson\nstringData:\n"
         f"  .dockerconfigjson: '{json.dumps(docker)}'\n",
@@ -135,12 +145,20 @@ def secrets(plants: Plants) -> dict[str, str]:
         "twice/kustomization.yaml": "kind: Kustomization\nsecretGenerator: [{name: a, literals: "
         f"[p={new()}], literals: [p={new()}]}}]\n",
         "broken/kustomization.yaml": f"secretGenerator:\n- name: a\n  literals: [p={new()}\n",
+        "jwks.yaml": "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\n"
+        "metadata: {name: r, namespace: shop}\nspec:\n  jwtRules:\n  - issuer: a\n    jwks: "
+        f'\'{{"keys": [{{"kty": "oct", "k": "{new()}"}}]}}\'\n',
+    }
+
+
+def plain_text(plants: Plants) -> dict[str, str]:
+    """Files with values that a rule takes for secrets, though they are in no Secret."""
+    new = plants.new
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n"
+    return {
         "env.yaml": f"{POD}        env:\n        - name: DB_PASSWORD\n          value: {new()}\n"
         f"        - name: DSN\n          value: postgres://shop:{new()}@db.example/shop\n",
         "config.yaml": f"{config}data:\n  api-key: {new()}\n  app.conf: |\n    {_key(new())}\n",
-        "jwks.yaml": "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\n"
-        "metadata: {name: r, namespace: shop}\nspec:\n  jwtRules:\n  - issuer: a\n    jwks: "
-        f"'{{\"keys\": [{{\"kty\": \"oct\", \"k\": \"{new()}\"}}]}}'\n",
     }
 
 
@@ -151,7 +169,7 @@ def _key(value: str) -> str:
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Plants]:
     tree, plants = tmp_path_factory.mktemp("planted"), Plants()
-    for name, text in secrets(plants).items():
+    for name, text in {**secrets(plants), **plain_text(plants)}.items():
         (tree / name).parent.mkdir(exist_ok=True)
         (tree / name).write_bytes(text.encode("utf-8", "surrogateescape"))
     return tree, plants
@@ -180,3 +198,104 @@ def test_reports(planted: tuple[Path, Plants]) -> None:
     for name, text in texts[: len(FORMATS)]:
         assert "anchor.yaml" in text, name
     assert not leaks(plants, texts)
+
+
+def test_colored_reports(planted: tuple[Path, Plants], monkeypatch: pytest.MonkeyPatch) -> None:
+    tree, plants = planted
+    monkeypatch.chdir(tree)
+    rules = load_builtin()
+    result = lint(Request(["."], [enable(rule) for rule in rules], known_rules=rules))
+    text = FORMATS["text"](planned(result.report), CONTEXT)
+    assert "\x1b[" in text
+    assert not leaks(plants, [("text", text)])
+
+
+@pytest.mark.parametrize("option", ["--diff", "--fix", "--unsafe-fixes"])
+def test_fixes(tmp_path: Path, option: str) -> None:
+    plants = Plants()
+    for name, text in secrets(plants).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(text.encode("utf-8", "surrogateescape"))
+    options = ["--unsafe-fixes", "--diff"] if option == "--diff" else [option]
+    run = Run(tmp_path, ".", "--profile=all", "-v", *options, "--format=text", "--format=json=j")
+    texts = [("out", run.out), ("err", run.err)]
+    texts += [(f.name, f.read_text()) for f in [tmp_path / "j"] if f.is_file()]
+    assert not leaks(plants, texts)
+
+
+def test_other_commands(planted: tuple[Path, Plants]) -> None:
+    tree, plants = planted
+    runs = {
+        "inspect": Run(tree, "inspect", "."),
+        "inspect as json": Run(tree, "inspect", ".", "--format=json"),
+        "init": Run(tree, "init", "--stdout"),
+        "baseline": Run(tree, ".", "--write-baseline", "--baseline=known.json"),
+        "as configuration": Run(tree, "--config=unclosed.yaml", "."),
+        "as values": Run(tree, "--helm-values=istiod=plain.yaml", "."),
+        "as mesh configuration": Run(tree, "--mesh-config=plain.yaml", "."),
+        "as networks": Run(tree, "--mesh-networks=unclosed.yaml", "."),
+        "as definitions": Run(tree, "--crds=.", "config.yaml"),
+        "as context": Run(tree, "--context=.", "gateway.yaml", "-v"),
+        "from standard input": Run(
+            tree, "-", stdin="".join(f"{p.read_text()}---\n" for p in sorted(tree.glob("o*.yaml")))
+        ),
+    }
+    assert "findings" in runs["baseline"].err
+    texts = [(name, run.out + run.err) for name, run in runs.items()]
+    assert not leaks(plants, [*texts, ("known.json", (tree / "known.json").read_text())])
+
+
+def test_a_diff_leaves_out_what_a_secret_beside_the_change_holds(tmp_path: Path) -> None:
+    plants = Plants()
+    secret = f"---\napiVersion: v1\nkind: Secret\nstringData:\n  p: {plants.new()}\n"
+    before = f"{secret}---\n{{a: b}}\n{secret}---\nc: d\n{secret}"
+    for after in (
+        before.replace("{a: b}", "a: c").replace("c: d", "c: e"),
+        f"{before}---\na: b\n",
+        f"a: b\n{before}",
+    ):
+        (tmp_path / "a.yaml").write_text(before)
+        lines = diff_lines("a.yaml", before, after)
+        assert not leaks(plants, [("diff", "\n".join(lines))])
+        patch = ("\n".join(lines) + "\n").encode()
+        command = ["git", "apply", "--unidiff-zero", "-"]
+        subprocess.run(command, cwd=tmp_path, input=patch, check=True)
+        assert (tmp_path / "a.yaml").read_text() == after
+
+
+CRASHING = """\
+id: always-crashing
+title: Always crashes
+severity: error
+profiles: [production]
+subjects: [core/Secret]
+context: self
+python: crashing.crash
+message: It has not crashed.
+rationale: It crashes on every object that it looks at.
+remediation: Nothing helps, as it always crashes.
+references: [https://example.com]
+"""
+
+
+def test_what_a_crashing_check_says_of_a_secret_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plants = Plants()
+    (tmp_path / "token.yaml").write_text(f"{HEAD}stringData: {{p: {plants.new()}}}\n")
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "always-crashing.yaml").write_text(CRASHING)
+
+    def crash(subject: Resource, *_: object) -> None:
+        raise ValueError(subject.value["stringData"]["p"])
+
+    module = ModuleType("meshlint.checks.crashing")
+    module.crash = crash  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    (rule,) = load_directory(tmp_path / "rules")
+    result = lint(Request([str(tmp_path / "token.yaml")], [enable(rule)], known_rules=[rule]))
+    (finding,) = result.report.findings
+    assert "ValueError" in finding.message
+    assert "in crash" in result.crashes[0]
+    texts = [(name, FORMATS[name](result.report, CONTEXT)) for name in FORMATS]
+    assert not leaks(plants, [*texts, ("trace", result.crashes[0])])

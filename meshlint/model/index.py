@@ -116,6 +116,11 @@ class Index:
             found |= {document for document in file.documents if document.index in hidden}
         return frozenset(found)
 
+    @property
+    def has_secrets(self) -> bool:
+        """Whether any document holds a Secret or a private key."""
+        return bool(self._with_secret) or any(p.secret for f in self.files for p in f.problems)
+
     def holds_secret(self, document: Document) -> bool:
         """Whether a document holds a Secret or a private key, whose values must never be shown."""
         return document in self._with_secret
