@@ -24,7 +24,11 @@ def checked_out(revision: str, directory: Path) -> Iterator[tuple[Path, Path]]:
     root = Path(_git(directory, "rev-parse", "--show-toplevel").strip())
     commit = f"{revision}^{{commit}}"
     found = _git(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", commit)
-    with tempfile.TemporaryDirectory(prefix="meshlint-") as folder:
+    try:
+        made = tempfile.TemporaryDirectory(prefix="meshlint-")
+    except OSError as error:
+        raise RevisionError(f"no temporary directory: {error.strerror or error}") from None
+    with made as folder:
         target = Path(folder).resolve() / "tree"
         target.mkdir()
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
