@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import io
 import os
 import signal
@@ -21,15 +23,25 @@ def main() -> None:
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
     _open_streams()
+    # What a run makes, classes and values alike, stays until its end.
+    gc.disable()
     from meshlint.cli import discard_output
     from meshlint.cli import main as command
 
+    code: object = 0
     try:
         command(prog_name="meshlint")
+    except SystemExit as end:
+        code = end.code
     except OSError as error:  # of click, which writes the help and the version itself
         discard_output()
         sys.stderr.write(f"Error: standard output cannot be written: {error.strerror or error}\n")
-        raise SystemExit(2) from None
+        code = 2
+    with contextlib.suppress(OSError, ValueError):  # told before, where anybody can be told
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # Taking everything apart piece by piece takes a while, and the system frees it at once.
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

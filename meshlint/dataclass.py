@@ -111,6 +111,11 @@ def _constructor(cls: Any, fields: dict[str, _Field], frozen: bool) -> Callable[
     known: dict[str, Any] = {"_set": _set, "_none": _NONE}
     parameters = ["self"]
     body = []
+    set_one = " self.{0} = {1}"
+    if frozen:
+        slotted = "__slots__" in cls.__dict__
+        set_one = " _set(self, {0!r}, {1})" if slotted else " _members[{0!r}] = {1}"
+        body += [] if slotted else [" _members = self.__dict__"]
     for name, entry in fields.items():
         value = name
         if entry.default_factory is not _NONE:
@@ -122,7 +127,7 @@ def _constructor(cls: Any, fields: dict[str, _Field], frozen: bool) -> Callable[
             parameters.append(f"{name}=_default_{name}")
         else:
             parameters.append(name)
-        body.append(f" _set(self, {name!r}, {value})" if frozen else f" self.{name} = {value}")
+        body.append(set_one.format(name, value))
     source = f"def __init__({', '.join(parameters)}):\n" + ("\n".join(body) or " pass")
     exec(source, known)  # noqa: S102 - names of fields are identifiers of this project
     made: Callable[..., None] = known["__init__"]

@@ -30,7 +30,8 @@ def enable(
     rule: Rule, severity: Severity | None = None, params: Mapping[str, Any] | None = None
 ) -> EnabledRule:
     """A rule with its defaults, unless the configuration says otherwise."""
-    return EnabledRule(rule, severity or rule.severity, {**rule.defaults, **(params or {})})
+    given = {**rule.defaults, **params} if params else rule.defaults
+    return EnabledRule(rule, severity or rule.severity, given)
 
 
 @dataclass(frozen=True, slots=True)

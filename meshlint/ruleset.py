@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -94,7 +94,7 @@ class Rule:
 
     @cached_property
     def _docs(self) -> Mapping[str, Any]:
-        return self._prose or _shipped_prose().get(self.id, {})
+        return self._prose or _shipped_prose(self.id)
 
     @property
     def rationale(self) -> str:
@@ -153,27 +153,36 @@ def load_directory(directory: Path) -> tuple[Rule, ...]:
 
 
 def compile_rules(source: Path, target: Path) -> None:
-    """Validates the declarations below `source` and writes `compiled.json` and `docs.json`.
+    """Validates the declarations below `source` and writes `compiled.json` and `docs.tsv`.
 
     Raises `RuleError` for the first declaration that is not valid.
     """
     declared = _read_declarations(source)
-    prose = {entry["id"]: {key: entry[key] for key in _PROSE if key in entry} for entry in declared}
+    prose = [
+        f"{entry['id']}\t{json.dumps({key: entry[key] for key in _PROSE if key in entry})}\n"
+        for entry in declared
+    ]
     lean = [
         {k: v for k, v in entry.items() if k not in _PROSE and k != "source"} for entry in declared
     ]
     target.mkdir(parents=True, exist_ok=True)
     (target / "compiled.json").write_text(json.dumps(lean), encoding="utf-8")
-    (target / "docs.json").write_text(json.dumps(prose), encoding="utf-8")
+    (target / "docs.tsv").write_text("".join(prose), encoding="utf-8", newline="\n")
 
 
-_prose_cache: dict[str, Any] = {}
+@cache
+def _shipped_lines() -> dict[str, str]:
+    """What the release has on each rule for people, as JSON that is read when it is wanted."""
+    try:
+        lines = (_SHIPPED / "docs.tsv").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:  # a checkout, whose declarations hold it themselves
+        return {}
+    return dict(line.split("\t", 1) for line in lines)
 
 
-def _shipped_prose() -> Mapping[str, Any]:
-    if not _prose_cache and (_SHIPPED / "docs.json").is_file():
-        _prose_cache.update(json.loads((_SHIPPED / "docs.json").read_bytes()))
-    return _prose_cache
+def _shipped_prose(rule: str) -> Mapping[str, Any]:
+    prose: dict[str, Any] = json.loads(_shipped_lines().get(rule, "{}"))
+    return prose
 
 
 def _rule_files(directory: Path) -> list[Path]:

@@ -59,7 +59,7 @@ def test_records_do_what_those_of_dataclasses_do(options: dict[str, bool]) -> No
         lambda made, _: made(),
         lambda made, _: made("a", other=1),
         lambda made, _: made("a", 1, [], "", 5),
-        lambda made, _: hash(made("a", notes=())) == hash(made("a", notes=())),
+        lambda made, _: len({made("a", notes=()), made("a", notes=())}),
         lambda made, _: setattr(made("a"), "name", "b"),
         lambda made, _: delattr(made("a"), "name"),
         lambda made, _: setattr(made("a"), "new", "b"),

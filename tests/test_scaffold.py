@@ -70,8 +70,10 @@ def test_compiled_rules_are_the_declared_ones(tmp_path: Path) -> None:
     compiled = {
         entry["id"]: entry for entry in json.loads((tmp_path / "compiled.json").read_text())
     }
-    prose = json.loads((tmp_path / "docs.json").read_text())
+    lines = (tmp_path / "docs.tsv").read_text().splitlines()
+    prose = {line.split("\t")[0]: json.loads(line.split("\t")[1]) for line in lines}
     assert compiled.keys() == {rule.id for rule in load_builtin()} == prose.keys()
+    assert all(entry["rationale"] for entry in prose.values())
     assert not any("source" in entry or "rationale" in entry for entry in compiled.values())
 
 
