@@ -10,7 +10,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.10 \
 LOCK := $(COMPILE) pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs site rule bench wheel lock clean
+.PHONY: help setup demo test check docs site rule bench fuzz wheel lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ rule: $(VENV)/.dev ## Scaffold a rule: make rule CATEGORY=... ID=...
 
 bench: $(VENV)/.dev ## Run the benchmarks
 	$(BIN)/python benchmarks/run.py
+
+fuzz: $(VENV)/.dev ## Lint changed documents (ARGS='--documents 10000 --seed 7')
+	$(BIN)/python tools/fuzz.py $(ARGS)
 
 wheel: $(VENV)/.dev ## Build the sdist, and from it the wheel, into dist/
 	$(BIN)/python -m build
