@@ -406,7 +406,13 @@ def _pure_events(text: str) -> _Events:
     events = yaml.parse(text)
 
     def next_event() -> Any:
-        event: Any = next(events, None)
+        try:
+            event: Any = next(events, None)
+        except AssertionError:
+            # A version of YAML that ruamel.yaml does not know; libyaml's words for it.
+            raise ScannerError(
+                "while scanning a directive", None, "found incompatible YAML document", None
+            ) from None
         # libyaml and go-yaml are stricter in these two points.
         name = getattr(event, "anchor", None)
         if name is not None and not _ANCHOR.fullmatch(name):

@@ -6,8 +6,9 @@
 Every document of the project's fixtures, examples and YAML suite, and of `--corpus`, is changed by
 chance, as a value or as text, and linted with every rule on, many documents a run. Some runs are
 reported in every format, and some are fixed. A crash, more than 5 s of work for a document, memory
-without bounds, and anything passed over in silence (see `complaints` in fuzz_oracles.py) is a failure. What
-fails is made as small as may be and kept in `--keep`. Equal numbers make equal documents.
+without bounds, and anything passed over in silence (see `complaints` in fuzz_oracles.py) is a
+failure. What fails is made as small as may be and kept in `--keep`. Equal numbers make equal
+documents.
 
 The exit code is 0 when all went well, else 1.
 """
