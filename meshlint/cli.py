@@ -557,10 +557,13 @@ def _enabled_rules(
     for rule in rules:
         if rule.id in somewhere:
             entry = config.rules.get(rule.id, {})
-            measured = {name: config.sizing[name] for name in rule.params if name in config.sizing}
-            params = {**measured, **entry.get("params", {})}
-            made = enable(rule, entry.get("severity"), params)
-            enabled.append(replace(made, everywhere=rule.id in everywhere))
+            params = entry.get("params", {})
+            if config.sizing:
+                sizing = {n: config.sizing[n] for n in rule.params if n in config.sizing}
+                params = {**sizing, **params}
+            enabled.append(
+                enable(rule, entry.get("severity"), params, everywhere=rule.id in everywhere)
+            )
     return tuple(enabled), overrides
 
 

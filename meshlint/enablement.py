@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from meshlint.dataclass import dataclass, field, replace
@@ -15,23 +16,32 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EnabledRule:
     """A rule with what the configuration makes of it."""
 
     rule: Rule
     severity: Severity
-    params: Mapping[str, Any]
+    given: Mapping[str, Any]
+    """Parameters that the configuration sets."""
     everywhere: bool = True
     """False for a rule that runs only where an override selects it."""
 
+    @cached_property
+    def params(self) -> Mapping[str, Any]:
+        """What the check gets: parameters that are set, the defaults of the others, arguments."""
+        return {**self.rule.defaults, **self.given} if self.given else self.rule.defaults
+
 
 def enable(
-    rule: Rule, severity: Severity | None = None, params: Mapping[str, Any] | None = None
+    rule: Rule,
+    severity: Severity | None = None,
+    params: Mapping[str, Any] | None = None,
+    *,
+    everywhere: bool = True,
 ) -> EnabledRule:
     """A rule with its defaults, unless the configuration says otherwise."""
-    given = {**rule.defaults, **params} if params else rule.defaults
-    return EnabledRule(rule, severity or rule.severity, given)
+    return EnabledRule(rule, severity or rule.severity, params or {}, everywhere)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +124,7 @@ class Overrides:
             enabled = replace(
                 enabled,
                 severity=said.get("severity", enabled.severity),
-                params={**enabled.params, **said.get("params", {})},
+                given={**enabled.given, **said.get("params", {})},
             )
         return enabled if runs else None
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import meshlint
-from meshlint.dataclass import dataclass, field
+from meshlint.dataclass import dataclass
 from meshlint.documents import parse
 from meshlint.findings import Severity
 from meshlint.patterns import regexp
@@ -47,32 +47,70 @@ class Rule:
 
     id: str
     category: str
-    title: str
     severity: Severity
     profiles: tuple[str, ...]
     subjects: tuple[str, ...]
     """Kinds (`apps/Deployment`) or roles (`injected-workload`) that the check is run on."""
     context: Context
-    messages: Mapping[str, str]
-    checklist: str | None = None
+    checklist: str | None
     """Readiness item the rule belongs to."""
-    concern: str | None = None
+    concern: str | None
     """What the input must be complete for, for rules with context `closed-world`."""
-    params: Mapping[str, Any] = field(default_factory=dict)
-    """JSON Schema of each parameter by name, with its default."""
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    """Fixed values handed to the check beside the parameters."""
-    python: str | None = None
-    """`module.function` in `meshlint.checks`."""
-    schema: Mapping[str, Any] | None = None
-    """JSON Schema that a good subject satisfies."""
-    fix: Mapping[str, str] | None = None
-    """`safety` and `description` of the fix that hits of the check may carry."""
-    covers: tuple[str, ...] = ()
-    """Checks of other tools that this rule includes: `kube-score:container-resources`."""
-    source: str = ""
+    source: str
     """Where the declaration stands, for messages about it; empty for compiled rules."""
-    _prose: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _rest: str | Mapping[str, Any]
+    """The other keys of the declaration, as JSON where they have been compiled."""
+
+    @cached_property
+    def _declared(self) -> Mapping[str, Any]:
+        # Of most rules nothing but their subjects is ever needed.
+        rest: Mapping[str, Any] = (
+            json.loads(self._rest) if isinstance(self._rest, str) else self._rest
+        )
+        return rest
+
+    @cached_property
+    def title(self) -> str:
+        """What the rule finds, in a few words."""
+        return str(self._declared["title"])
+
+    @cached_property
+    def messages(self) -> Mapping[str, str]:
+        """Templates of messages by name."""
+        message = self._declared["message"]
+        return message if isinstance(message, dict) else {"default": message}
+
+    @cached_property
+    def params(self) -> Mapping[str, Any]:
+        """JSON Schema of each parameter by name, with its default."""
+        params: Mapping[str, Any] = self._declared.get("params", {})
+        return params
+
+    @cached_property
+    def arguments(self) -> Mapping[str, Any]:
+        """Fixed values handed to the check beside the parameters."""
+        arguments: Mapping[str, Any] = self._declared.get("arguments", {})
+        return arguments
+
+    @property
+    def python(self) -> str | None:
+        """`module.function` in `meshlint.checks`."""
+        return self._declared.get("python")
+
+    @property
+    def schema(self) -> Mapping[str, Any] | None:
+        """JSON Schema that a good subject satisfies."""
+        return self._declared.get("schema")
+
+    @cached_property
+    def fix(self) -> Mapping[str, str] | None:
+        """`safety` and `description` of the fix that hits of the check may carry."""
+        return self._declared.get("fix")
+
+    @cached_property
+    def covers(self) -> tuple[str, ...]:
+        """Checks of other tools that this rule includes: `kube-score:container-resources`."""
+        return tuple(self._declared.get("covers", ()))
 
     @cached_property
     def check(self) -> Check:
@@ -94,7 +132,7 @@ class Rule:
 
     @cached_property
     def _docs(self) -> Mapping[str, Any]:
-        return self._prose or _shipped_prose(self.id)
+        return self._declared if "rationale" in self._declared else _shipped_prose(self.id)
 
     @property
     def rationale(self) -> str:
@@ -133,10 +171,10 @@ def _named_check(name: str, where: str) -> Check:
 
 def load_builtin() -> tuple[Rule, ...]:
     """Every rule that comes with meshlint, by id. Raises `RuleError` when a checkout is broken."""
-    if (_SHIPPED / "compiled.json").is_file():
-        declared = json.loads((_SHIPPED / "compiled.json").read_bytes())
-        return tuple(_rule(entry) for entry in declared)
-    return tuple(_rule(entry) for entry in _checkout_declarations())
+    compiled = _SHIPPED / "rules.jsonl"
+    text = compiled.read_text(encoding="utf-8") if compiled.is_file() else _checkout_declarations()
+    heads, *rests = text.splitlines()
+    return tuple(map(_rule, json.loads(heads), rests))
 
 
 def load_directory(directory: Path) -> tuple[Rule, ...]:
@@ -153,7 +191,7 @@ def load_directory(directory: Path) -> tuple[Rule, ...]:
 
 
 def compile_rules(source: Path, target: Path) -> None:
-    """Validates the declarations below `source` and writes `compiled.json` and `docs.tsv`.
+    """Validates the declarations below `source` and writes `rules.jsonl` and `docs.tsv`.
 
     Raises `RuleError` for the first declaration that is not valid.
     """
@@ -162,12 +200,17 @@ def compile_rules(source: Path, target: Path) -> None:
         f"{entry['id']}\t{json.dumps({key: entry[key] for key in _PROSE if key in entry})}\n"
         for entry in declared
     ]
-    lean = [
-        {k: v for k, v in entry.items() if k not in _PROSE and k != "source"} for entry in declared
-    ]
+    lean = [{k: v for k, v in entry.items() if k not in (*_PROSE, "source")} for entry in declared]
     target.mkdir(parents=True, exist_ok=True)
-    (target / "compiled.json").write_text(json.dumps(lean), encoding="utf-8")
+    (target / "rules.jsonl").write_text(_compiled(lean), encoding="utf-8", newline="\n")
     (target / "docs.tsv").write_text("".join(prose), encoding="utf-8", newline="\n")
+
+
+def _compiled(declarations: Sequence[Mapping[str, Any]]) -> str:
+    """Declarations as text: the first line holds what every start reads, then one line a rule."""
+    heads = [{key: entry[key] for key in _HEAD if key in entry} for entry in declarations]
+    rests = [{k: v for k, v in entry.items() if k not in _HEAD} for entry in declarations]
+    return "\n".join(json.dumps(part) for part in (heads, *rests))
 
 
 @cache
@@ -189,20 +232,19 @@ def _rule_files(directory: Path) -> list[Path]:
     return sorted(path for pattern in ("*.yaml", "*/*.yaml") for path in directory.glob(pattern))
 
 
-def _checkout_declarations() -> list[dict[str, Any]]:
-    """Declarations of a source checkout, parsed again only after one of the files has changed."""
+def _checkout_declarations() -> str:
+    """Declarations of a source checkout, compiled again only after one of the files has changed."""
     files = _rule_files(_CHECKOUT)
     stamp = [[str(path), path.stat().st_mtime_ns, path.stat().st_size] for path in files]
     stamp.append([str(SCHEMA_FILE), SCHEMA_FILE.stat().st_mtime_ns, 0])
     try:
         cached = json.loads(_CACHE.read_bytes())
         if cached["stamp"] == stamp:
-            declarations: list[dict[str, Any]] = cached["rules"]
-            return declarations
-    except (OSError, ValueError, KeyError):
+            return str(cached["compiled"])
+    except (OSError, ValueError, KeyError, TypeError):
         pass
-    declarations = _read_declarations(_CHECKOUT)
-    text = json.dumps({"stamp": stamp, "rules": declarations})
+    compiled = _compiled(_read_declarations(_CHECKOUT))
+    text = json.dumps({"stamp": stamp, "compiled": compiled})
     try:
         _CACHE.parent.mkdir(exist_ok=True)
         partial = _CACHE.with_suffix(f".{os.getpid()}.tmp")
@@ -210,7 +252,7 @@ def _checkout_declarations() -> list[dict[str, Any]]:
         partial.replace(_CACHE)
     except OSError:
         pass  # a read-only checkout only costs the time
-    return declarations
+    return compiled
 
 
 def _read_declarations(directory: Path) -> list[dict[str, Any]]:
@@ -270,27 +312,25 @@ def _declaration_schema() -> dict[str, Any]:
     return _schema_cache
 
 
-def _rule(entry: dict[str, Any]) -> Rule:
-    message = entry["message"]
+_HEAD = (
+    *("id", "category", "severity", "profiles", "subjects", "context", "checklist", "concern"),
+    "source",
+)
+"""What is asked of every rule at every start."""
+
+
+def _rule(entry: Mapping[str, Any], rest: str | None = None) -> Rule:
     return Rule(
-        id=entry["id"],
-        category=entry["category"],
-        title=entry["title"],
-        severity=entry["severity"],
-        profiles=tuple(entry["profiles"]),
-        subjects=tuple(entry["subjects"]),
-        context=entry["context"],
-        messages=message if isinstance(message, dict) else {"default": message},
-        checklist=entry.get("checklist"),
-        concern=entry.get("concern"),
-        params=entry.get("params", {}),
-        arguments=entry.get("arguments", {}),
-        python=entry.get("python"),
-        schema=entry.get("schema"),
-        fix=entry.get("fix"),
-        covers=tuple(entry.get("covers", ())),
-        source=entry.get("source", ""),
-        _prose={key: entry[key] for key in _PROSE if key in entry},
+        entry["id"],
+        entry["category"],
+        entry["severity"],
+        tuple(entry["profiles"]),
+        tuple(entry["subjects"]),
+        entry["context"],
+        entry.get("checklist"),
+        entry.get("concern"),
+        entry.get("source", ""),
+        entry if rest is None else rest,
     )
 
 

@@ -65,7 +65,7 @@ def test_wheel_holds_the_package_and_nothing_else(unpacked_wheel: Path, metadata
         for path in package.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    compiled = {Path("_rules/compiled.json"), Path("_rules/docs.tsv")}
+    compiled = {Path("_rules/rules.jsonl"), Path("_rules/docs.tsv")}
     actual = {
         path.relative_to(unpacked_wheel / "meshlint")
         for path in (unpacked_wheel / "meshlint").rglob("*")

@@ -67,8 +67,10 @@ def test_compiled_rules_are_the_declared_ones(tmp_path: Path) -> None:
 
     source = Path(scaffold.__file__).parent.parent / "rules"
     compile_rules(source, tmp_path)
+    heads, *rests = (tmp_path / "rules.jsonl").read_text().splitlines()
     compiled = {
-        entry["id"]: entry for entry in json.loads((tmp_path / "compiled.json").read_text())
+        head["id"]: {**head, **json.loads(rest)}
+        for head, rest in zip(json.loads(heads), rests, strict=True)
     }
     lines = (tmp_path / "docs.tsv").read_text().splitlines()
     prose = {line.split("\t")[0]: json.loads(line.split("\t")[1]) for line in lines}
