@@ -101,7 +101,8 @@ def _granted(
         for permission in permissions(subject):
             what = power(permission, params)
             if what:
-                yield Hit(permission.path, {"role": subject.name, "what": what}, on_key=True)
+                args = {"role": subject.name, "what": what, "scope": _scope(permission)}
+                yield Hit(permission.path, args, on_key=True)
         return
     kinds = {kind for _, kind, _ in subjects_of(subject)}
     role = role_of(subject, world.index)
@@ -110,10 +111,19 @@ def _granted(
     for permission in permissions(role):
         what = power(permission, params)
         if what:
-            args = {"role": role.name, "subjects": _subjects(subject), "what": what}
+            args = {
+                "role": role.name,
+                "subjects": _subjects(subject),
+                "what": what,
+                "scope": _scope(permission),
+            }
             related = Related(role.document, permission.path, "granted here", True)
             yield Hit((*subject.path, "roleRef", "name"), args, (related,), message="binding")
             return
+
+
+def _scope(permission: Permission) -> str:
+    return "the Secrets it names" if permission.is_limited_to_names else "every Secret there"
 
 
 def _exec(permission: Permission, params: Mapping[str, Any]) -> str:
@@ -122,13 +132,16 @@ def _exec(permission: Permission, params: Mapping[str, Any]) -> str:
 
 
 def _secrets(permission: Permission, params: Mapping[str, Any]) -> str:
-    if permission.is_limited_to_names:
+    if permission.is_limited_to_names and not params["names_count"]:
         return ""
-    return _words(permission, [(CORE, "secrets", ("get", "list", "watch"))], params)
+    found = _words(permission, [(CORE, "secrets", ("get", "list", "watch"))], params)
+    return (
+        f"{found} without resourceNames" if found and not permission.is_limited_to_names else found
+    )
 
 
 def _escalates(permission: Permission, params: Mapping[str, Any]) -> str:
-    if permission.is_limited_to_names:
+    if permission.is_limited_to_names and not params["names_count"]:
         return ""
     found = _words(permission, _ESCALATIONS, params)
     # Who writes * for the verbs of ServiceAccounts hardly thinks of this one; see rbac-wildcard.
