@@ -82,7 +82,7 @@ def _planned(fix: Fix, finding: Finding) -> Fix | None:
 
 
 # Each fix is tried on the whole of its document, so that many in a large one would take for ever.
-_MOST_TRIED = 2_000_000
+_MOST_TRIED = 1_000_000
 _TOO_MUCH = "their document is too large for that many"
 
 
