@@ -120,7 +120,10 @@ class Rule:
         from meshlint.checks.schema import schema_check
 
         assert self.schema is not None
-        return schema_check(self.schema)
+        try:
+            return schema_check(self.schema)
+        except ValueError as error:
+            raise _no_schema(self.source or self.id, "schema.must", error) from None
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
@@ -154,6 +157,11 @@ class Rule:
         """Address of the rule's page; empty where it has none, as rules of a user's own."""
         own = self.source and not Path(self.source).is_relative_to(_CHECKOUT)
         return "" if own or not meshlint.DOCS_URL else f"{meshlint.DOCS_URL}/rules/{self.id}/"
+
+
+def _no_schema(where: str, what: str, error: Exception) -> RuleError:
+    reason = str(error).partition("\n")[0]
+    return RuleError(f"{where}: {what}: is no JSON Schema that can be used: {reason}")
 
 
 def _named_check(name: str, where: str) -> Check:
@@ -296,6 +304,14 @@ def _read_declaration(path: Path) -> dict[str, Any]:
         at = file.position(span.start)
         where = ".".join(map(str, steps))
         raise RuleError(f"{path}:{at.line}:{at.column}: {where or 'rule'}: {fault.message}")
+    from meshlint.checks.schema import compiled
+
+    name = ""
+    try:
+        for name, declared in entry.get("params", {}).items():
+            compiled(declared)
+    except ValueError as error:
+        raise _no_schema(path.as_posix(), f"params.{name}", error) from None
     if entry["id"] != path.stem:
         raise RuleError(f"{path}: the id is {entry['id']}; it must equal the file name")
     if (entry["context"] == "closed-world") != ("concern" in entry):

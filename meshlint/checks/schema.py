@@ -12,6 +12,19 @@ from meshlint.model.workloads import Workload, make_workload
 from meshlint.operations import Set
 
 
+def compiled(schema: Mapping[str, Any]) -> Any:
+    """A validator of a schema that somebody has declared. Raises ValueError for one that is none.
+
+    Nothing is fetched, neither from the network nor from a file.
+    """
+    import jsonschema_rs
+
+    def refuse(uri: str) -> Any:
+        raise ValueError(f"{uri} is not fetched")
+
+    return jsonschema_rs.validator_for(dict(schema), retriever=refuse)
+
+
 def schema_check(
     declared: Mapping[str, Any],
 ) -> Callable[[Any, World, Mapping[str, Any]], Iterable[Hit]]:
@@ -22,9 +35,7 @@ def schema_check(
     Messages may use `{value}` (the value found, or `nothing`), `{field}` (the last step of the
     way to it) and `{container}` for parts that are containers.
     """
-    import jsonschema_rs
-
-    validator = jsonschema_rs.validator_for(dict(declared["must"]))
+    validator = compiled(declared["must"])
     part = declared.get("at", "resource")
 
     def check(subject: Any, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
