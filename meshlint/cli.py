@@ -70,6 +70,11 @@ class _DefaultToCheck(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            Path.cwd()
+        except OSError as error:
+            reason = error.strerror or error
+            raise _UsageError(f"the working directory is gone or closed: {reason}") from None
+        try:
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException, SystemExit, click.Abort):
             raise
