@@ -19,8 +19,17 @@ from meshlint.model.workloads import Workload
 from meshlint.operations import Set
 
 
-def replicas_too_low(subject: Workload, world: World, params: Mapping[str, Any]) -> Iterator[Hit]:
-    """Workloads of a fixed number of pods that is below `min`."""
+def replicas_too_low(
+    subject: Workload | Resource, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Workloads of a fixed number of pods that is below `min`.
+
+    Those without a pod template call nobody, so only `serving_only: false` asks it of them.
+    """
+    if isinstance(subject, Resource):
+        if params["serving_only"] or world.index.workload_of(subject) is not None:
+            return
+        subject = _without_template(subject)
     if world.autoscaling.rollout_of(subject) is not None or world.autoscaling.of(subject):
         return
     spec = subject.resource.spec
@@ -54,10 +63,19 @@ def replicas_too_low(subject: Workload, world: World, params: Mapping[str, Any])
 # -------------------------------------------------------------------------------------- rollouts
 
 
+def _without_template(resource: Resource) -> Workload:
+    return Workload(resource, (*resource.path, "spec", "template"), {})
+
+
 def rollout_not_rolling(
-    subject: Workload, world: World, params: Mapping[str, Any]
+    subject: Workload | Resource, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """Updates that take all pods away first, or wait for somebody to do it."""
+    if isinstance(subject, Resource):
+        workload = world.index.workload_of(subject)
+        if params["serving_only"] or (workload is not None and serves(world, workload)):
+            return
+        subject = workload or _without_template(subject)
     root = (*subject.resource.path, "spec")
     if subject.kind == "StatefulSet":
         path: Path = ("updateStrategy", "type")

@@ -78,6 +78,8 @@ def default_namespace(
     subject: Workload | Resource, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
     """Objects in the namespace default."""
+    if isinstance(subject, Resource) and world.index.workload_of(subject) is not None:
+        return
     resource = subject.resource if isinstance(subject, Workload) else subject
     if (resource.group_kind, resource.name) == ("core/Service", "kubernetes"):
         return  # the API server's own

@@ -168,8 +168,8 @@ def label_missing(
 ) -> Iterator[Hit]:
     """Pods of the mesh without the labels that name them in metrics and traces.
 
-    `annotations` are groups as well; with `either` those of the workload itself do too, and then
-    workloads whose pods are still to be written are looked at, of which nothing else is known.
+    With `either` those of the workload itself do too, and then workloads whose pods are still to be
+    written are looked at, of which nothing else is known.
     """
     if isinstance(subject, Resource):
         if not params["either"] or world.index.workload_of(subject) is not None:
@@ -180,20 +180,31 @@ def label_missing(
     elif not any(_is_a(subject, kind, world) for kind in params["kinds"]):
         return
     outer = subject.resource
-    labels, annotations = [subject.labels], [subject.annotations]
+    labels = [subject.labels]
     if params["either"]:
         labels.append(outer.labels)
-        annotations.append(outer.annotations)
-    for group in params["annotations"]:
-        if group and not any(found.get(name) for found in annotations for name in group):
-            args = {"annotations": " or ".join(group), "name": subject.name}
-            path = (*outer.path, "metadata", "annotations")
-            yield Hit(path, args, message="annotation", on_key=True)
     for group in params["groups"]:
         if group and not any(found.get(label) for found in labels for label in group):
             args = {"labels": " or ".join(group), "name": subject.name}
             message = "default" if _CANONICAL & set(group) else "other"
             yield Hit(subject.labels_path, args, message=message, on_key=True)
+
+
+def annotation_missing(
+    subject: Workload | Resource, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """Workloads without the annotations that a configuration asks for."""
+    found = []
+    if isinstance(subject, Workload):
+        found.append(subject.annotations)
+        subject = subject.resource
+    elif world.index.workload_of(subject) is not None:
+        return
+    found.append(subject.annotations)
+    for group in params["groups"]:
+        if group and not any(annotations.get(name) for annotations in found for name in group):
+            args = {"annotations": " or ".join(group), "name": str(subject.ref)}
+            yield Hit((*subject.path, "metadata", "annotations"), args, on_key=True)
 
 
 _CANONICAL = frozenset({"app", "app.kubernetes.io/name", "service.istio.io/canonical-name"})
