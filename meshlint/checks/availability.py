@@ -299,18 +299,26 @@ def bare_pod(subject: Resource, world: World, params: Mapping[str, Any]) -> Iter
 def job_cleanup_missing(
     subject: Workload, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
-    """Jobs that stay when they are done, CronJobs that never give up on a missed run."""
+    """Jobs that stay when they are done, and CronJobs whose history is cleaned up twice."""
     resource = subject.resource
     if subject.kind == "CronJob":
-        if resource.spec.get("startingDeadlineSeconds") is None:
-            path = (*resource.path, "spec", "startingDeadlineSeconds")
-            yield Hit(path, message="cronjob", on_key=True)
+        ttl = ("spec", "jobTemplate", "spec", "ttlSecondsAfterFinished")
+        if get(resource.value, *ttl) is not None:
+            yield Hit((*resource.path, *ttl), message="cronjob", on_key=True)
         return
     deleted = any(f"{name}-delete-policy" in resource.annotations for name in _HOOKS)
     if get(resource.value, "metadata", "ownerReferences") or deleted:
         return
     if resource.spec.get("ttlSecondsAfterFinished") is None:
         yield Hit((*resource.path, "spec", "ttlSecondsAfterFinished"), on_key=True)
+
+
+def cronjob_deadline_missing(
+    subject: Resource, world: World, params: Mapping[str, Any]
+) -> Iterator[Hit]:
+    """CronJobs that never give up on a missed run."""
+    if subject.spec.get("startingDeadlineSeconds") is None:
+        yield Hit((*subject.path, "spec", "startingDeadlineSeconds"), on_key=True)
 
 
 # ---------------------------------------------------------------------------------- StatefulSets
