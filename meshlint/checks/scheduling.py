@@ -183,10 +183,13 @@ def replicas_not_spread(
     wanted = params["topologies"]
     groups = [[topology] for topology in wanted] if params["each"] else [wanted]
     any_labels = params["any_labels"]
+    namespace = text(subject.resource.metadata, "namespace")
     lost = [
         group
         for group in groups
-        if not spread(subject.pod_spec, subject.labels, group, any_labels=any_labels)
+        if not spread(
+            subject.pod_spec, subject.labels, group, any_labels=any_labels, namespace=namespace
+        )
     ]
     if not lost:
         return

@@ -56,6 +56,8 @@ def monitor_selects_nothing(
     With `everywhere` also where no Service is in the namespaces that they look into.
     """
     services = scraping.candidates(world.index, subject)
+    if not params["own_namespace"] and not mapping(subject.spec, "namespaceSelector"):
+        services = list(world.index.of_kind("core/Service"))
     if not services and not params["everywhere"]:
         return
     selected = [service for service in services if scraping.selects(subject, service.labels)]

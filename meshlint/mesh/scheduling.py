@@ -188,6 +188,12 @@ class SpreadTerm:
     selector: Any
     elsewhere: bool = False
     """It looks at other namespaces than that of the pod, or may do so."""
+    namespaces: tuple[str, ...] = ()
+    """The only namespaces it looks at; empty for that of the pod, and where others may be added."""
+
+    def sees(self, namespace: str) -> bool:
+        """Whether it looks at the pods of a namespace; always where that is not known."""
+        return not namespace or not self.namespaces or namespace in self.namespaces
 
 
 def spread(
@@ -196,13 +202,16 @@ def spread(
     topologies: Sequence[str] = SPREAD_TOPOLOGIES,
     *,
     any_labels: bool = False,
+    namespace: str = "",
 ) -> bool:
     """Whether pods with these labels are spread over nodes or zones, strictly or by preference.
 
     With `any_labels` a term counts that keeps them apart from other pods only.
     """
     return any(
-        term.topology in topologies and (any_labels or matches_selector(term.selector, labels))
+        term.topology in topologies
+        and term.sees(namespace)
+        and (any_labels or matches_selector(term.selector, labels))
         for term in spread_terms(pod_spec)
     )
 
@@ -227,10 +236,12 @@ def spread_terms(pod_spec: Mapping[str, Any]) -> Iterator[SpreadTerm]:
 
 
 def _anti_affinity(path: Path, term: Mapping[str, Any]) -> SpreadTerm:
+    named = tuple(name for name in items(term, "namespaces") if isinstance(name, str))
     return SpreadTerm(
         "podAntiAffinity",
         path,
         text(term, "topologyKey"),
         term.get("labelSelector"),
         elsewhere=bool(term.get("namespaces")) or term.get("namespaceSelector") is not None,
+        namespaces=named if term.get("namespaceSelector") is None else (),
     )
