@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Literal
 
 from meshlint.dataclass import dataclass, field, replace
@@ -80,8 +81,8 @@ class _Run:
     world: World
     suppressions: Suppressions = NONE
     overrides: Overrides = NO_OVERRIDES
-    findings: list[tuple[tuple[Any, ...], Finding]] = field(default_factory=list)
-    suppressed: list[tuple[tuple[Any, ...], Suppressed]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    suppressed: list[Suppressed] = field(default_factory=list)
     used: set[tuple[int, str]] = field(default_factory=set)
     """Suppressions and the rules of which they have hidden a finding."""
     failed: set[tuple[int, str]] = field(default_factory=set)
@@ -121,8 +122,8 @@ def run(
     if not state.crashes:
         readiness = tuple(_readiness(state, rules, unmet))
     return Outcome(
-        findings=_numbered(_ordered(state.findings)),
-        suppressed=tuple(entry for _, entry in sorted(state.suppressed, key=lambda pair: pair[0])),
+        findings=tuple(_numbered(_ordered(state.findings))),
+        suppressed=tuple(sorted(state.suppressed, key=lambda entry: _sort_key(entry.finding))),
         readiness=readiness,
         assumptions=tuple(state.assumptions[name] for name in sorted(state.assumptions)),
         crashes=tuple(state.crashes),
@@ -157,16 +158,16 @@ def _check(state: _Run, enabled: EnabledRule, subject: Any) -> None:
     reported = resource.reported if resource is not None else _file_reported(state.world, subject)
     try:
         for hit in enabled.rule.check(subject, state.world, enabled.params):
-            key, finding = _finding(state.world, enabled, subject, resource, hit)
+            finding = _finding(state.world, enabled, subject, resource, hit)
             by = _suppression(state, finding, subject, resource, hit)
             held = state.failed if by is None else state.waived
             held.add((id(subject), enabled.rule.id))
             if not reported or not _place_reported(state.world, hit):
                 continue
             if by is None:
-                state.findings.append((key, finding))
+                state.findings.append(finding)
             else:
-                state.suppressed.append((key, Suppressed(finding, by.origin, by.reason, by.owner)))
+                state.suppressed.append(Suppressed(finding, by.origin, by.reason, by.owner))
     except Exception as error:  # noqa: BLE001 - see above
         _crash(state, enabled, subject, error)
 
@@ -263,7 +264,7 @@ def _place_reported(world: World, hit: Any) -> bool:
 
 def _finding(
     world: World, enabled: EnabledRule, subject: Any, resource: Resource | None, hit: Any
-) -> tuple[tuple[Any, ...], Finding]:
+) -> Finding:
     rule = enabled.rule
     if isinstance(hit, TextHit):
         location = Location(
@@ -294,17 +295,18 @@ def _finding(
     template = rule.messages.get(hit.message) or rule.messages["default"]
     message = printable(format_message(template, {k: _show(v) for k, v in hit.args.items()}))
     digest = hashlib.sha256(repr((rule.id, *identity)).encode("utf-8", "surrogatepass"))
-    finding = Finding(
+    fingerprint = digest.hexdigest()[:32]
+    return Finding(
         rule.id,
         enabled.severity,
         message,
         location,
         related,
-        digest.hexdigest()[:32],
+        fingerprint,
+        kin=fingerprint,
         about_run=isinstance(subject, ParsedFile),
         fix=_fix(world, rule, subject, hit),
     )
-    return _sort_key(finding), finding
 
 
 def _fix(world: World, rule: Rule, subject: Any, hit: Hit | TextHit) -> Fix | None:
@@ -416,28 +418,30 @@ def _sort_key(finding: Finding) -> tuple[Any, ...]:
     )
 
 
-def _ordered(findings: Iterable[tuple[tuple[Any, ...], Finding]]) -> list[Finding]:
-    ordered: list[Finding] = []
-    previous: tuple[Any, ...] | None = None
-    for key, finding in sorted(findings, key=lambda pair: pair[0]):
-        if key != previous:  # two roles of one rule may share a subject
-            ordered.append(finding)
-        previous = key
-    return ordered
+def _ordered(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """In the order of places. File by file, as the keys of all would take much memory at once."""
+    by_file: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        by_file[finding.location.file.path].append(finding)
+    for path in sorted(by_file):
+        previous: tuple[Any, ...] | None = None
+        keyed = [(_sort_key(finding), finding) for finding in by_file.pop(path)]
+        for key, finding in sorted(keyed, key=itemgetter(0)):
+            if key != previous:  # two roles of one rule may share a subject
+                yield finding
+            previous = key
 
 
-def _numbered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+def _numbered(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Makes fingerprints unique: equal ones are counted off in their order."""
     seen: Counter[str] = Counter()
-    numbered = []
     for finding in findings:
-        kin = finding.fingerprint
+        kin = finding.kin
         seen[kin] += 1
-        fingerprint = kin
         if seen[kin] > 1:
             fingerprint = hashlib.sha256(f"{kin}:{seen[kin]}".encode()).hexdigest()[:32]
-        numbered.append(replace(finding, fingerprint=fingerprint, kin=kin))
-    return tuple(numbered)
+            finding = replace(finding, fingerprint=fingerprint)
+        yield finding
 
 
 def _crash(state: _Run, enabled: EnabledRule, subject: Any, error: Exception) -> None:
@@ -467,10 +471,9 @@ def _crash(state: _Run, enabled: EnabledRule, subject: Any, error: Exception) ->
         file = file or (files[0].file if files else SourceFile("<input>", ""))
         location = Location(file, Span(0, min(1, len(file.text))))
     digest = hashlib.sha256(repr((INTERNAL_ERROR, rule, str(location.resource))).encode())
-    finding = Finding(
-        INTERNAL_ERROR, "error", message, location, (), digest.hexdigest()[:32], about_run=True
-    )
-    state.findings.append((_sort_key(finding), finding))
+    kin = digest.hexdigest()[:32]
+    finding = Finding(INTERNAL_ERROR, "error", message, location, (), kin, kin=kin, about_run=True)
+    state.findings.append(finding)
 
 
 # -------------------------------------------------------------------------------- readiness

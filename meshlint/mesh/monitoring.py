@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from meshlint.dataclass import dataclass
 from meshlint.documents import Document
-from meshlint.findings import Path
+from meshlint.findings import Path, ResourceRef
 from meshlint.mesh.queries import Query, Selector, read_query
 from meshlint.model.index import Index
 from meshlint.model.resources import Resource
@@ -167,8 +167,10 @@ class Monitoring:
             for kind, path in _CHART_VALUES.items()
             for release in self._index.of_kind(kind)
         ]
+        kind = "HelmValues"
+        ref = ResourceRef("", kind, "", "")
         files = [
-            (Resource(document, (), document.value, "", "", "HelmValues", "", ""), document.value)
+            (Resource(document, (), document.value, "", "", kind, "", "", kind, ref), document.value)
             for document in self._index.values_files
         ]
         return tuple(found for found in (*releases, *files) if isinstance(found[1], dict))

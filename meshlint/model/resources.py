@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import intern
 from typing import Any
 
 from meshlint.dataclass import dataclass
@@ -104,17 +105,16 @@ class Resource:
     kind: str
     name: str
     namespace: str
+    group_kind: str
+    """Group and kind as rules name them: `apps/Deployment`, `core/Service`."""
+    ref: ResourceRef
+    """Identity as written: no namespace where the manifest names none."""
     reported: bool = True
     """False for objects that are only read as context."""
 
     @property
-    def group_kind(self) -> str:
-        """Group and kind as rules name them: `apps/Deployment`, `core/Service`."""
-        return f"{self.group or 'core'}/{self.kind}"
-
-    @property
     def api_version(self) -> str:
-        return f"{self.group}/{self.version}" if self.group else self.version
+        return self.ref.api_version
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -131,13 +131,6 @@ class Resource:
     @property
     def annotations(self) -> dict[str, Any]:
         return mapping(self.value, "metadata", "annotations")
-
-    @property
-    def ref(self) -> ResourceRef:
-        """Identity as written: no namespace where the manifest names none."""
-        return ResourceRef(
-            self.api_version, self.kind, text(self.value, "metadata", "namespace"), self.name
-        )
 
 
 def is_crd(value: Any) -> bool:
@@ -156,20 +149,22 @@ def make_resource(
 ) -> Resource:
     """The object a document (or a list member) holds; `apiVersion` and `kind` must be strings."""
     kind = value["kind"]
-    group, _, version = (home_of(value["apiVersion"], kind) or value["apiVersion"]).rpartition("/")
+    api_version = home_of(value["apiVersion"], kind) or value["apiVersion"]
+    group, _, version = api_version.rpartition("/")
+    group_kind = intern(f"{group or 'core'}/{kind}")
     metadata = mapping(value, "metadata")
-    name = metadata.get("name")
-    namespace = text(metadata, "namespace") or DEFAULT_NAMESPACE
-    if f"{group or 'core'}/{kind}" in CLUSTER_SCOPED:
-        namespace = ""
+    name = text(metadata, "name")
+    written = text(metadata, "namespace")
     return Resource(
         document=document,
         path=path,
         value=value,
-        group=group,
-        version=version,
+        group=intern(group),
+        version=intern(version),
         kind=kind,
-        name=name if isinstance(name, str) else "",
-        namespace=namespace,
+        name=name,
+        namespace="" if group_kind in CLUSTER_SCOPED else written or DEFAULT_NAMESPACE,
+        group_kind=group_kind,
+        ref=ResourceRef(intern(api_version), kind, written, name),
         reported=reported,
     )
