@@ -306,12 +306,11 @@ def _read_declaration(path: Path) -> dict[str, Any]:
         raise RuleError(f"{path}:{at.line}:{at.column}: {where or 'rule'}: {fault.message}")
     from meshlint.checks.schema import compiled
 
-    name = ""
-    try:
-        for name, declared in entry.get("params", {}).items():
+    for name, declared in entry.get("params", {}).items():
+        try:
             compiled(declared)
-    except ValueError as error:
-        raise _no_schema(path.as_posix(), f"params.{name}", error) from None
+        except ValueError as error:  # noqa: PERF203 - the error says which one it is
+            raise _no_schema(path.as_posix(), f"params.{name}", error) from None
     if entry["id"] != path.stem:
         raise RuleError(f"{path}: the id is {entry['id']}; it must equal the file name")
     if (entry["context"] == "closed-world") != ("concern" in entry):
