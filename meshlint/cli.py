@@ -299,6 +299,12 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     is_flag=True,
     help="Report on the named paths, judged against everything that would be linted without any.",
 )
+@click.option(
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Processes that share the rules. Default: one a core where the input is large.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Say what was skipped and assumed, and why.")
 @click.option("-q", "--quiet", is_flag=True, help="Findings only, one line each.")
 def check(**options: Any) -> None:
@@ -598,6 +604,7 @@ def _request(config: Config, options: dict[str, Any], enabled: tuple[EnabledRule
         mesh_networks=options["mesh_networks"],
         stdin=sys.stdin.buffer.read,
         progress=_progress(),
+        jobs=options.get("jobs"),
     )
 
 

@@ -96,11 +96,16 @@ def run(
     rules: Sequence[EnabledRule],
     suppressions: Suppressions = NONE,
     overrides: Overrides = NO_OVERRIDES,
+    jobs: int = 1,
 ) -> Outcome:
-    """Runs every rule on all its subjects. Deterministic; a crash in a check is a finding."""
+    """Runs every rule on all its subjects. A crash in a check is a finding.
+
+    The outcome is the same whatever the number of `jobs`, processes that share the rules.
+    """
     state = _Run(world, suppressions, overrides)
     unmet: set[str] = set()
     about_suppressions = []
+    ready = []
     for enabled in rules:
         rule = enabled.rule
         if not _SUPPRESSION_ROLES.isdisjoint(rule.subjects):
@@ -109,9 +114,10 @@ def run(
         if rule.concern is not None and not _complete(state, enabled, rule.concern):
             unmet.add(rule.id)
             continue
-        for role in rule.subjects:
-            for subject in _subjects(state, enabled, role):
-                _check(state, enabled, subject)
+        ready.append(enabled)
+    if jobs < 2 or not _run_in_processes(state, ready, jobs):
+        for enabled in ready:
+            _run_rule(state, enabled)
     ran = {enabled.rule.id for enabled in rules} - unmet
     # Last, when it is known what each suppression has hidden.
     for enabled in about_suppressions:
@@ -128,6 +134,56 @@ def run(
         assumptions=tuple(state.assumptions[name] for name in sorted(state.assumptions)),
         crashes=tuple(state.crashes),
     )
+
+
+def _run_rule(state: _Run, enabled: EnabledRule) -> None:
+    for role in enabled.rule.subjects:
+        for subject in _subjects(state, enabled, role):
+            _check(state, enabled, subject)
+
+
+def _run_in_processes(state: _Run, rules: Sequence[EnabledRule], jobs: int) -> bool:
+    """Runs rules in processes of their own. False where that is impossible: nothing has been run.
+
+    What a rule says does not depend on the rules before it, so any of them may run anywhere.
+    """
+    from meshlint.processes import CAN_FORK, gather
+
+    if not CAN_FORK:
+        return False
+    subjects = []
+    for enabled in rules:
+        # Found before there are copies: subjects are told apart by their identity.
+        found = [_subjects(state, enabled, role) for role in enabled.rule.subjects]
+        subjects.append(sum(map(len, found)))
+    # Those that take longest come first, so that no process has to wait for another one's last.
+    order = sorted(range(len(rules)), key=lambda number: -subjects[number])
+
+    def work(numbers: Iterator[int]) -> _Run:
+        own = _Run(state.world, state.suppressions, state.overrides)
+        for number in numbers:
+            if subjects[number]:
+                _run_rule(own, rules[number])
+        own.world, own.suppressions, own.overrides = state.world, NONE, NO_OVERRIDES
+        return own
+
+    index = state.world.index
+    shared = [state.world, NONE, NO_OVERRIDES]
+    shared += [file.file for file in index.files]
+    shared += [document for file in index.files for document in file.documents]
+    shared += [resource.ref for resource in index.resources]
+    parts = gather(order, work, jobs, shared)
+    if parts is None:
+        return False
+    for part in parts:
+        state.findings += part.findings
+        state.suppressed += part.suppressed
+        state.used |= part.used
+        state.failed |= part.failed
+        state.waived |= part.waived
+        state.crashes += part.crashes
+    state.crashes.sort()
+    return True
 
 
 def _complete(state: _Run, enabled: EnabledRule, concern: str) -> bool:

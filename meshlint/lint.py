@@ -54,6 +54,8 @@ class Request:
     stdin: Callable[[], bytes] | None = None
     progress: Callable[[int, int], None] | None = None
     """Called with the number of files read so far and of all files."""
+    jobs: int | None = 1
+    """Processes that run the rules; None for as many as pay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def lint(request: Request) -> Result:
         loaded = load_input(request)
         world = build_world(loaded, request.settings, request.rules, request.overrides)
         suppressions = read_suppressions(world.index, request.known_rules, request.waivers)
-        outcome = run_rules(world, request.rules, suppressions, request.overrides)
+        jobs = _paying_jobs(world) if request.jobs is None else request.jobs
+        outcome = run_rules(world, request.rules, suppressions, request.overrides, jobs)
     finally:
         if collecting:
             gc.enable()
@@ -98,6 +101,16 @@ def lint(request: Request) -> Result:
         rules=len(request.rules),
     )
     return Result(report, world, loaded.bad_paths, outcome.crashes, loaded.locations)
+
+
+_WORTH_A_PROCESS = 1_500
+"""Objects of which one process more saves clearly more than it costs."""
+
+
+def _paying_jobs(world: World) -> int:
+    from meshlint.processes import cores
+
+    return max(1, min(cores(), len(world.index.resources) // _WORTH_A_PROCESS))
 
 
 def _skipped(loaded: Input, world: World) -> tuple[Skipped, ...]:

@@ -170,8 +170,8 @@ class Monitoring:
         kind = "HelmValues"
         ref = ResourceRef("", kind, "", "")
         files = [
-            (Resource(document, (), document.value, "", "", kind, "", "", kind, ref), document.value)
-            for document in self._index.values_files
+            (Resource(file, (), file.value, "", "", kind, "", "", kind, ref), file.value)
+            for file in self._index.values_files
         ]
         return tuple(found for found in (*releases, *files) if isinstance(found[1], dict))
 
