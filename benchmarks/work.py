@@ -69,7 +69,7 @@ def installed(folder: Path) -> Path:
 
 
 def start() -> float:
-    """Calls that one small file takes with every rule on, the whole process, against `import click`."""
+    """Calls of a process that lints one small file, every rule on, against `import click`."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "cart.yaml").write_text(CART)
         where = installed(Path(folder) / "installed")

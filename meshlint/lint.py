@@ -108,9 +108,12 @@ _WORTH_A_PROCESS = 1_500
 
 
 def _paying_jobs(world: World) -> int:
+    paying = len(world.index.resources) // _WORTH_A_PROCESS
+    if paying < 2:
+        return 1
     from meshlint.processes import cores
 
-    return max(1, min(cores(), len(world.index.resources) // _WORTH_A_PROCESS))
+    return min(cores(), paying)
 
 
 def _skipped(loaded: Input, world: World) -> tuple[Skipped, ...]:

@@ -47,6 +47,7 @@ class Rule:
 
     id: str
     category: str
+    title: str
     severity: Severity
     profiles: tuple[str, ...]
     subjects: tuple[str, ...]
@@ -68,11 +69,6 @@ class Rule:
             json.loads(self._rest) if isinstance(self._rest, str) else self._rest
         )
         return rest
-
-    @cached_property
-    def title(self) -> str:
-        """What the rule finds, in a few words."""
-        return str(self._declared["title"])
 
     @cached_property
     def messages(self) -> Mapping[str, str]:
@@ -242,9 +238,8 @@ def _rule_files(directory: Path) -> list[Path]:
 
 def _checkout_declarations() -> str:
     """Declarations of a source checkout, compiled again only after one of the files has changed."""
-    files = _rule_files(_CHECKOUT)
+    files = [*_rule_files(_CHECKOUT), SCHEMA_FILE, Path(__file__)]
     stamp = [[str(path), path.stat().st_mtime_ns, path.stat().st_size] for path in files]
-    stamp.append([str(SCHEMA_FILE), SCHEMA_FILE.stat().st_mtime_ns, 0])
     try:
         cached = json.loads(_CACHE.read_bytes())
         if cached["stamp"] == stamp:
@@ -328,7 +323,17 @@ def _declaration_schema() -> dict[str, Any]:
 
 
 _HEAD = (
-    *("id", "category", "severity", "profiles", "subjects", "context", "checklist", "concern"),
+    *(
+        "id",
+        "category",
+        "title",
+        "severity",
+        "profiles",
+        "subjects",
+        "context",
+        "checklist",
+        "concern",
+    ),
     "source",
 )
 """What is asked of every rule at every start."""
@@ -338,6 +343,7 @@ def _rule(entry: Mapping[str, Any], rest: str | None = None) -> Rule:
     return Rule(
         entry["id"],
         entry["category"],
+        entry["title"],
         entry["severity"],
         tuple(entry["profiles"]),
         tuple(entry["subjects"]),
