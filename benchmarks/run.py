@@ -1,6 +1,10 @@
 """Measures meshlint, every figure as a ratio to something measured in the same run.
 
     python benchmarks/run.py [--corpus DIR] [--generator PROGRAM] [--sizes N...] [--repeat N]
+                             [--checkov PROGRAM] [--kubeconform PROGRAM [--schemas LOCATION]]
+
+Other tools are measured where they are given by path. checkov comes from PyPI and wants an
+environment of its own: `python -m venv DIR && DIR/bin/pip install checkov`.
 
 Absolute times differ from machine to machine and from minute to minute; ratios within one run hold.
 The budgets are those of docs/architecture.md.
@@ -11,6 +15,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -20,26 +25,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+
+import work  # noqa: E402
 
 COLD_START_BUDGET = 2.5
-
-MANIFEST = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: cart
-spec:
-  selector:
-    matchLabels: {app: cart}
-  template:
-    metadata:
-      labels: {app: cart}
-    spec:
-      containers:
-        - name: cart
-          image: registry.example/cart:1.0
-"""
+MEMORY_BUDGET = 12
 
 
 def main() -> None:
@@ -64,10 +55,16 @@ def main() -> None:
         help="numbers of resources (default: 1000 10000; 100000 takes minutes)",
     )
     parser.add_argument("--repeat", type=int, default=7, help="runs of each command")
+    parser.add_argument("--checkov", type=Path, help="the program, to compare with")
+    parser.add_argument("--kubeconform", type=Path, help="the program, to compare with")
+    parser.add_argument(
+        "--schemas", help="where kubeconform finds schemas, for its -schema-location"
+    )
     arguments = parser.parse_args()
     cold_start(arguments.repeat)
     if arguments.corpus.is_dir():
         throughput(arguments.corpus)
+        peers(arguments)
     else:
         print(f"throughput: skipped, there is no folder {arguments.corpus}")
     if arguments.generator.is_file():
@@ -81,13 +78,15 @@ def default_corpus() -> Path:
 
 
 def cold_start(repeat: int) -> None:
-    """One small file, whole process, against importing click alone."""
+    """One small file, whole process, against importing click alone; meshlint as it is installed."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "cart.yaml").write_text(MANIFEST)
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        (Path(folder) / "cart.yaml").write_text(work.CART)
+        where = work.installed(Path(folder) / "installed")
+        environment = {**os.environ, "PYTHONPATH": str(where)}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
-        def lint() -> None:
-            command = [sys.executable, "-m", "meshlint", "--profile", "all", "cart.yaml"]
+        def lint(profile: str) -> None:
+            command = [sys.executable, "-m", "meshlint", "--profile", profile, "cart.yaml"]
             done = subprocess.run(
                 command, cwd=folder, env=environment, capture_output=True, check=False
             )
@@ -96,15 +95,51 @@ def cold_start(repeat: int) -> None:
         def click() -> None:
             subprocess.run([sys.executable, "-c", "import click"], env=environment, check=True)
 
-        lint()
-        # Turn about, so that a busy minute of the machine falls on both.
-        pairs = [(timed(click), timed(lint)) for _ in range(repeat)]
-    floor = statistics.median(pair[0] for pair in pairs)
-    whole = statistics.median(pair[1] for pair in pairs)
-    print(
-        f"cold start, one file: {whole / floor:.2f} times `python -c 'import click'`"
-        f" (budget {COLD_START_BUDGET}; {whole * 1000:.0f} ms and {floor * 1000:.0f} ms)"
-    )
+        for profile in ("all", "production"):
+            lint(profile)
+            # Turn about, so that a busy minute of the machine falls on both.
+            pairs = [(timed(click), timed(lambda: lint(profile))) for _ in range(repeat)]  # noqa: B023
+            floor = statistics.median(pair[0] for pair in pairs)
+            whole = statistics.median(pair[1] for pair in pairs)
+            print(
+                f"cold start, one file, profile {profile}: {whole / floor:.2f} times"
+                f" `python -c 'import click'` (budget {COLD_START_BUDGET};"
+                f" {whole * 1000:.0f} ms and {floor * 1000:.0f} ms)"
+            )
+
+
+def peers(arguments: argparse.Namespace) -> None:
+    """Whole commands on one small file and on a tree, against meshlint with every rule on."""
+    own = [sys.executable, "-m", "meshlint", "--profile", "all", "--format", "concise"]
+    commands: dict[str, list[str]] = {}
+    if arguments.checkov:
+        quiet = ["--framework", "kubernetes", "--quiet", "--compact", "--skip-download"]
+        commands["checkov"] = [str(arguments.checkov), *quiet]
+    if arguments.kubeconform:
+        commands["kubeconform"] = [str(arguments.kubeconform), "-ignore-missing-schemas"]
+        if arguments.schemas:
+            commands["kubeconform"] += ["-schema-location", arguments.schemas]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "cart.yaml").write_text(work.CART)
+        targets = {"one file": folder}
+        tree = arguments.corpus / "kubernetes-examples"
+        targets |= {tree.name: str(tree)} if tree.is_dir() else {}
+        for name, command in commands.items():
+            for what, target in targets.items():
+                given = ["--directory", target] if name == "checkov" else [target]
+
+                def run(line: list[str]) -> float:
+                    return timed(
+                        lambda: subprocess.run(
+                            line, env=environment, capture_output=True, check=False
+                        )
+                    )
+
+                run([*own, target])
+                pairs = [(run([*own, target]), run([*command, *given])) for _ in range(3)]
+                ratio = statistics.median(peer / ours for ours, peer in pairs)
+                print(f"{name} on {what}: {ratio:.1f} times the time of meshlint")
 
 
 def throughput(corpus: Path) -> None:
@@ -161,7 +196,10 @@ def throughput(corpus: Path) -> None:
 
 
 def scale(generator: Path, sizes: list[int]) -> None:
-    """Generated trees of an Istio shop: cost a resource and memory, each against the smallest."""
+    """Generated trees of an Istio shop: cost a resource and memory, each against the smallest.
+
+    Every rule is on. The time of two processes is compared with that of one.
+    """
     first: tuple[float, float] | None = None
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
@@ -170,22 +208,31 @@ def scale(generator: Path, sizes: list[int]) -> None:
             held = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file())
             command = [sys.executable, "-m", "meshlint", "--profile", "all"]
             command += ["--format", f"concise={folder}/out.txt", str(tree)]
-            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-            child = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-            _, status, usage = os.wait4(child.pid, 0)
-            assert os.waitstatus_to_exitcode(status) in (0, 1), status
+            alone, usage = used([*command, "--jobs=1"])
+            together, _ = used([*command, "--jobs=2"])
         seconds = usage.ru_utime + usage.ru_stime
         each, memory = seconds / size, usage.ru_maxrss * 1024 / held
         first = first or (each, memory)
         print(
             f"generated mesh of {size:,} resources: {each * 1e3:.2f} ms of CPU a resource,"
             f" {each / first[0]:.2f} times the first; memory {memory:.1f} times the input"
+            f" (budget {MEMORY_BUDGET}); two processes take {together / alone:.2f} of one's time"
         )
 
 
-def timed(work: Callable[[], None]) -> float:
+def used(command: list[str]) -> tuple[float, resource.struct_rusage]:
+    """Seconds that a run of meshlint takes by the clock, and what it uses."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     start = time.perf_counter()
-    work()
+    child = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    assert os.waitstatus_to_exitcode(status) in (0, 1), status
+    return time.perf_counter() - start, usage
+
+
+def timed(task: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    task()
     return time.perf_counter() - start
 
 
