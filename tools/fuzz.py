@@ -306,7 +306,7 @@ def _run(plan: Plan) -> int:
             job, process = running[connection]
             try:
                 number, tally, signature, kept, peak = connection.recv()
-            except EOFError:
+            except (EOFError, ConnectionError):
                 del running[connection]
                 process.join()
                 number = done[job] + plan.jobs

@@ -850,10 +850,14 @@ def make_document(rnd: Random, seeds: Seeds, odd: list[bytes]) -> tuple[str, byt
         value = json.loads(seed.value)
         for _ in range(rnd.choice((1, 1, 1, 2, 2, 3, 5))):
             value = change_value(rnd, seeds, seed, value)
-        if rnd.random() < 0.4 and _is_plain(value):
-            text = json.dumps(value, indent=rnd.choice((None, 2)), ensure_ascii=rnd.random() < 0.5)
-        else:
-            text = write(rnd, value)
+        try:
+            if rnd.random() < 0.4 and _is_plain(value):
+                indent = rnd.choice((None, 2))
+                text = json.dumps(value, indent=indent, ensure_ascii=rnd.random() < 0.5)
+            else:
+                text = write(rnd, value)
+        except RecursionError:  # changed again and again into something too deep to be written
+            text = seed.value
         data = text.encode("utf-8", "surrogatepass")
         if rnd.random() < 0.05:
             data = change_bytes(rnd, seeds, data)

@@ -134,7 +134,9 @@ def _hash_faults(place: Place, hashing: Mapping[str, Any]) -> Iterator[Hit]:
 def _is_prime(number: int) -> bool:
     # Envoy, which has the last word, takes 1 for a prime.
     return 0 < number < 4 or (
-        number % 2 == 1 and all(number % factor for factor in range(3, isqrt(number) + 1, 2))
+        number > 0
+        and number % 2 == 1
+        and all(number % factor for factor in range(3, isqrt(number) + 1, 2))
     )
 
 
