@@ -7,7 +7,6 @@ from typing import Any
 
 from meshlint.documents import Document
 from meshlint.findings import Change, In, NewDocument, Path
-from meshlint.mesh.client_mtls import uses_auto_mtls
 from meshlint.mesh.installations.records import ControlPlane
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
@@ -41,6 +40,8 @@ def added_to_mesh(
 
 def without_tls(world: World, rule: Resource, path: Path) -> tuple[Change, ...]:
     """A DestinationRule without a `tls` block; nothing where clients need one to send mTLS."""
+    from meshlint.mesh.client_mtls import uses_auto_mtls
+
     if not uses_auto_mtls(world):
         return ()
     entry = get(rule.document.value, *path[:-1])
