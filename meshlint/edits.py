@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from meshlint.dataclass import dataclass
+from meshlint.dataclass import dataclass, replace
 from meshlint.documents import Document, parse, plain_scalar
 from meshlint.findings import FileEdit
 from meshlint.operations import (
@@ -50,12 +50,26 @@ def plan(document: Document, operations: Sequence[Operation]) -> tuple[Edit, ...
 
     The edits are in order and do not overlap.
     """
+    span = _member(document, operations)
+    if span is not None:
+        text = document.file.text[span.start : span.end]
+        found = parse(SourceFile(document.file.path, text))
+        member = document.value["items"][operations[0].path[1]]
+        if not found.problems and [one.value for one in found.documents] == [[member]]:
+            within = plan(found.documents[0], [_in_member(operation) for operation in operations])
+            return tuple(
+                Edit(Span(edit.span.start + span.start, edit.span.end + span.start), edit.text)
+                for edit in within
+            )
     try:
         wanted = applied(document.value, operations)
     except OperationError as error:
         raise Refused(str(error)) from None
     whole = document.file.text
     start = document.span.start
+    begin = whole.rfind("\n", 0, start) + 1
+    if not whole[begin:start].strip():
+        start = begin  # the first line is in by as much as those below it
     end = _end_of_document(document)
     text = whole[start:end]
     single = _single(document, operations)
@@ -79,6 +93,52 @@ def plan(document: Document, operations: Sequence[Operation]) -> tuple[Edit, ...
         raise Refused(str(error)) from None
     _verify(document, text, wanted)
     return tuple(_differences(whole[start:end], text, start))
+
+
+def extent(document: Document, operations: Sequence[Operation]) -> int:
+    """Characters that planning these operations reads."""
+    span = _member(document, operations) or document.span
+    return span.end - span.start
+
+
+_LARGE = 10_000
+"""Characters of a document of which it pays to look at a part alone."""
+_ITEM_START = regexp(r"[ ]*-[ ]+")
+
+
+def _member(document: Document, operations: Sequence[Operation]) -> Span | None:
+    """The lines of the one object of a List that operations are on; it is tried without the others.
+
+    None for a small document, and where the object is not written as an item of its own lines.
+    """
+    whole = document.span
+    if whole.end - whole.start < _LARGE or document.has_aliases or not operations:
+        return None
+    heads = {path[:2] for op in operations for path in (op.path, getattr(op, "to", op.path))}
+    head = heads.pop()
+    if heads or len(head) < 2 or head[0] != "items" or not isinstance(head[1], int):
+        return None
+    if any(len(operation.path) < 3 for operation in operations):
+        return None
+    span = document.span_of(head)
+    if span is None:
+        return None
+    file = document.file
+    start = span.start - file.position(span.start).column + 1
+    if not _ITEM_START.fullmatch(file.text, start, span.start):
+        return None
+    if not file.text[span.start].isalpha():
+        return None
+    end = file.text.find("\n", span.end) + 1
+    return Span(start, end or len(file.text))
+
+
+def _in_member(operation: Operation) -> Operation:
+    """An operation on an object of a List, for a list of that object alone."""
+    path = (0, *operation.path[2:])
+    if isinstance(operation, Move):
+        return replace(operation, path=path, to=(0, *operation.to[2:]))
+    return replace(operation, path=path)
 
 
 def _single(document: Document, operations: Sequence[Operation]) -> Edit | None:
@@ -675,7 +735,7 @@ class _Editor:
 
 # ------------------------------------------------------------------------------------- rendering
 
-_PLAIN = regexp(r"(?:[A-Za-z0-9_./$()+<>~^;]|[^\x00-\xa0]|-{1,2}\w)[^\x00-\x1f\x7f]*")
+_PLAIN = regexp(r"(?:[A-Za-z0-9_./$()+<~^;]|[^\x00-\xa0]|-{1,2}\w)[^\x00-\x1f\x7f]*")
 _FORBIDDEN_IN_FLOW = frozenset(",[]{}?:")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from meshlint.dataclass import dataclass, field, replace
 from meshlint.documents import Document, has_secret
-from meshlint.edits import Edit, Refused, append_document, apply_edits, plan
+from meshlint.edits import Edit, Refused, append_document, apply_edits, extent, plan
 from meshlint.findings import FileEdit, Finding, Fix, NewDocument, Path, Report
 from meshlint.model.values import get
 from meshlint.operations import (
@@ -88,11 +88,11 @@ _TOO_MUCH = "their document is too large for that many"
 
 def _is_affordable(tried: Counter[int], fix: Fix) -> bool:
     """Whether one more fix may be tried; `tried` counts the characters read, by document."""
-    for document, _ in fix.changes if fix.edits is None else ():
+    for document, changes in fix.changes if fix.edits is None else ():
         if tried[id(document)] > _MOST_TRIED:
             return False
-        span = document.span
-        tried[id(document)] += span.end - span.start
+        operations = [change for change in changes if not isinstance(change, NewDocument)]
+        tried[id(document)] += extent(document, operations)
     return True
 
 

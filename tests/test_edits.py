@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meshlint.dataclass import replace
 from meshlint.documents import Document, parse
 from meshlint.edits import (
     Refused,
     append_document,
     apply_edits,
     block_lines,
+    extent,
     flow_text,
     plan,
     same,
@@ -569,3 +571,57 @@ def test_a_new_line_ends_as_the_one_before_it() -> None:
         "a: 1\r\nspec:\n  x: 1\n  b: 1\n  c: 2\r\n"
     )
     assert edited("a: 1\rb: 2\r", Set(("c",), 3)) == "a: 1\rb: 2\rc: 3\r"
+
+
+ITEM = """\
+  - apiVersion: apps/v1
+    kind: Deployment
+    metadata: {{name: shop-{0}}}  # number {0}
+    spec:
+      # at night one is enough
+      replicas: 1
+      template:
+        spec:
+          containers:
+            - name: shop
+              image: shop:1.{0}
+"""
+
+
+@pytest.mark.parametrize("indent", ["", "  "])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("at", [0, 40, 79])
+@pytest.mark.parametrize(
+    ("operation", "becomes"),
+    [
+        (Set(("spec", "replicas"), 2), "replicas: 2\n"),
+        (Set(("spec", "strategy", "type"), "Recreate"), "strategy:\n        type: Recreate\n"),
+        (Set(("metadata", "namespace"), "shop"), "namespace: shop}  # number"),
+        (Remove(("apiVersion",)), "  - kind: Deployment\n"),
+        (Remove(("spec", "replicas")), "spec:\n      # at night one is enough\n      template:"),
+        (Rename(("spec", "replicas"), "count"), "count: 1\n"),
+        (
+            Append(("spec", "template", "spec", "containers"), {"name": "log"}),
+            "- name: log\n",
+        ),
+    ],
+)
+def test_an_object_of_a_large_list_is_edited_alone(
+    operation: Any, becomes: str, at: int, newline: str, indent: str
+) -> None:
+    items = "".join(ITEM.format(number) for number in range(80))
+    text = "apiVersion: v1\nkind: List\nitems:\n" + items
+    if not indent:
+        text = text.replace("\n  ", "\n")
+        becomes = becomes.replace("\n  ", "\n").removeprefix("  ")
+    text, becomes = text.replace("\n", newline), becomes.replace("\n", newline)
+    (document,) = parse(SourceFile("list.yaml", text)).documents
+    operation = replace(operation, path=("items", at, *operation.path))
+    edits = plan(document, [operation])
+    after = apply_edits(text, edits)
+    (changed,) = parse(SourceFile("list.yaml", after)).documents
+    assert changed.value == applied(document.value, [operation])
+    assert becomes in after
+    start = f"image: shop:1.{at - 1}{newline}" if at else f"items:{newline}"
+    assert after[: text.index(start)] == text[: text.index(start)]
+    assert extent(document, [operation]) < 400
