@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from itertools import accumulate
 
 from meshlint.dataclass import dataclass, field
 from meshlint.patterns import regexp
@@ -11,6 +12,7 @@ from meshlint.patterns import regexp
 # Editors, git and code hosts break lines at these only; YAML 1.1 knows more (NEL, LS, PS),
 # so the parser's own line numbers cannot be used.
 _LINE_END = regexp(r"\r\n|\n|\r")
+_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,11 +52,11 @@ class SourceFile:
         if text.count("\r") != text.count("\r\n"):
             starts.extend([match.end() for match in _LINE_END.finditer(text)])
             return starts
-        find = text.find
-        end = find("\n")
-        while end >= 0:
-            starts.append(end + 1)
-            end = find("\n", end + 1)
+        # Without a step of Python for each line: a file may be nothing but line ends.
+        for at in range(0, len(text), _CHUNK):
+            *lines, _ = text[at : at + _CHUNK].split("\n")
+            ends = accumulate(map((1).__add__, map(len, lines)))
+            starts.extend(map(at.__add__, ends))
         return starts
 
     def position(self, offset: int) -> Position:

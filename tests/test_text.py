@@ -82,3 +82,17 @@ def test_lines_hold_the_whole_text(text: str) -> None:
     lines = [source.line(number) for number in range(1, source.line_count + 1)]
     breaks = text.replace("\r\n", "\n").replace("\r", "\n")
     assert "\n".join(lines) == breaks.removesuffix("\n")
+
+
+def test_lines_of_a_long_text() -> None:
+    text = "".join(f"{'x' * (number % 97)}\n" for number in range(6_000))
+    assert len(text) > 200_000
+    file = SourceFile("long.yaml", text)
+    lines = text.split("\n")
+    assert [file.line(number + 1) for number in range(len(lines))] == lines
+    starts = [0]
+    for line in lines[:-1]:
+        starts.append(starts[-1] + len(line) + 1)
+    assert [file.position(start) for start in starts] == [
+        Position(number + 1, 1) for number in range(len(lines))
+    ]
