@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -602,10 +603,33 @@ def _request(config: Config, options: dict[str, Any], enabled: tuple[EnabledRule
         waivers=config.waivers,
         mesh_config=options["mesh_config"],
         mesh_networks=options["mesh_networks"],
-        stdin=sys.stdin.buffer.read,
+        stdin=_read_stdin,
         progress=_progress(),
         jobs=options.get("jobs"),
     )
+
+
+def _read_stdin() -> bytes:
+    """All of standard input."""
+    try:
+        number = sys.stdin.fileno()
+    except io.UnsupportedOperation:  # no file but an object of who calls
+        return sys.stdin.buffer.read()
+    if sys.platform == "win32":
+        return sys.stdin.buffer.read()
+    import select
+
+    # A signal that comes just before a read begins is seen only when that ends, perhaps never.
+    parts: list[bytes] = []
+    while True:
+        if select.select([number], [], [], _SIGNAL_SECONDS)[0]:
+            part = os.read(number, 1 << 20)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+
+
+_SIGNAL_SECONDS = 0.5
 
 
 def _from_here(path: Path) -> str:

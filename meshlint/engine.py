@@ -372,6 +372,8 @@ def _fix(world: World, rule: Rule, subject: Any, hit: Hit | TextHit) -> Fix | No
     description = printable(format_message(rule.fix["description"], args))
     safety: Safety = "safe" if rule.fix["safety"] == "safe" else "unsafe"
     if isinstance(hit, TextHit):
+        if not hit.file.exact:
+            return None
         edits = tuple(FileEdit(hit.file, span, text) for span, text in hit.fix)
         return Fix(safety, description, (), edits)
     home = hit.document or _document(subject)

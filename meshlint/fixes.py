@@ -54,12 +54,12 @@ class Outcome:
 def planned(report: Report) -> Report:
     """The report with the fixes of its findings as text; fixes that cannot be written go."""
     findings = []
-    tried: Counter[int] = Counter()
+    tried: Counter[tuple[str, int]] = Counter()
     left_out = 0
     for finding in report.findings:
         if finding.fix is not None and (finding.fix.edits is None or finding.location.hide_text):
             fix = None
-            if _is_affordable(tried, finding.fix):
+            if _is_affordable(tried, finding.fix, _MOST_PLANNED):
                 fix = _planned(finding.fix, finding)
             else:
                 left_out += 1
@@ -82,17 +82,19 @@ def _planned(fix: Fix, finding: Finding) -> Fix | None:
 
 
 # Each fix is tried on the whole of its document, so that many in a large one would take for ever.
-_MOST_TRIED = 1_000_000
+_MOST_PLANNED = 1_000_000
+_MOST_TRIED = 3_000_000  # in all rounds of fixing
 _TOO_MUCH = "their document is too large for that many"
 
 
-def _is_affordable(tried: Counter[int], fix: Fix) -> bool:
+def _is_affordable(tried: Counter[tuple[str, int]], fix: Fix, most: int) -> bool:
     """Whether one more fix may be tried; `tried` counts the characters read, by document."""
     for document, changes in fix.changes if fix.edits is None else ():
-        if tried[id(document)] > _MOST_TRIED:
+        place = (document.file.path, document.index)
+        if tried[place] > most:
             return False
         operations = [change for change in changes if not isinstance(change, NewDocument)]
-        tried[id(document)] += extent(document, operations)
+        tried[place] += extent(document, operations)
     return True
 
 
@@ -128,6 +130,7 @@ class _State:
     texts: dict[str, str] = field(default_factory=dict)
     fixed: list[Finding] = field(default_factory=list)
     unfixed: dict[str, Unfixed] = field(default_factory=dict)
+    tried: Counter[tuple[str, int]] = field(default_factory=Counter)
 
 
 def fix_all(
@@ -182,7 +185,6 @@ def _batch(
     taken: dict[str, list[tuple[int, int]]] = defaultdict(list)
     claims = _Claims()
     batch: list[tuple[Finding, Sequence[FileEdit]]] = []
-    tried: Counter[int] = Counter()
     for finding in report.findings:
         fix = finding.fix
         if fix is None or (fix.safety == "unsafe" and not unsafe):
@@ -192,7 +194,7 @@ def _batch(
         try:
             if finding.location.hide_text:
                 raise Refused("the file holds a Secret")
-            if not _is_affordable(tried, fix):
+            if not _is_affordable(state.tried, fix, _MOST_TRIED):
                 raise Refused(_TOO_MUCH)
             edits = _edits(fix)
         except Refused as reason:

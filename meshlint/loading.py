@@ -250,7 +250,7 @@ def _add_problem(
         loaded.bad_paths.append(f"{problem.path}: {problem.reason}")
         return
     at = problem.position
-    file = SourceFile(problem.path, read_lossy(candidate) if at and candidate else "")
+    file = SourceFile(problem.path, read_lossy(candidate) if at and candidate else "", exact=False)
     span = Span(0, 0)
     kind: ProblemKind = "unreadable"
     if at is not None:

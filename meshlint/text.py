@@ -41,6 +41,8 @@ class SourceFile:
 
     path: str
     text: str
+    exact: bool = True
+    """False where bytes of the file are no text and are missing here: it cannot be edited."""
     _line_starts: array[int] = field(default_factory=lambda: array("I"), repr=False)
 
     def _starts(self) -> array[int]:

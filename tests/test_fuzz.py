@@ -144,3 +144,14 @@ def test_an_unknown_version_of_yaml_is_a_problem_of_the_text(native: bool) -> No
     parsed = parse(SourceFile("a.yaml", "%YAML 1.5\n---\na: 1\n"), native=native)
     (problem,) = parsed.problems
     assert "directive" in problem.message
+
+
+def test_a_file_that_is_no_text_is_not_edited(tmp_path: Path) -> None:
+    file = tmp_path / "cart.yaml"
+    file.write_bytes(b"\xa0 # meshlint: ignore[virtualservice-fault-injectd]\n")
+    result = lint(Request([str(tmp_path)], RULES))
+    assert {finding.rule for finding in result.report.findings} == {
+        "yaml-syntax-invalid",
+        "suppression-rule-unknown",
+    }
+    assert not any(finding.fix for finding in result.report.findings)
