@@ -62,15 +62,16 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     cold_start(arguments.repeat)
+    # First, while this process is small: a child begins with the peak memory of its parent.
+    if arguments.generator.is_file():
+        scale(arguments.generator, arguments.sizes)
+    else:
+        print(f"scale: skipped, there is no program {arguments.generator}")
     if arguments.corpus.is_dir():
         throughput(arguments.corpus)
         peers(arguments)
     else:
         print(f"throughput: skipped, there is no folder {arguments.corpus}")
-    if arguments.generator.is_file():
-        scale(arguments.generator, arguments.sizes)
-    else:
-        print(f"scale: skipped, there is no program {arguments.generator}")
 
 
 def default_corpus() -> Path:
