@@ -261,6 +261,14 @@ def test_file_that_reports_no_size(tree: Path) -> None:
 # ------------------------------------------------------------------- files that change during a run
 
 
+@pytest.fixture(autouse=True)
+def _interrupts_reach_children() -> Iterator[None]:
+    """A shell lets what it runs in the background, tests among it, ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Held:
     """A call of the command line that waits for standard input, with every path looked up."""
 
