@@ -662,7 +662,6 @@ def _write_reports(
     formats: Sequence[tuple[str, str | None]],
     options: dict[str, Any],
 ) -> None:
-
     mended = any(finding.fix for finding in result.report.findings)
     if mended and any(name in _WITH_EDITS for name, _ in formats) and not options["quiet"]:
         from meshlint.fixes import planned
@@ -747,7 +746,6 @@ def discard_output() -> None:
 def _report_context(
     rules: Sequence[RuleInfo], options: dict[str, Any], *, to_file: bool
 ) -> ReportContext:
-
     return ReportContext(
         version=__version__,
         rules=rules,

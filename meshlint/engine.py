@@ -164,11 +164,10 @@ def _run_in_processes(state: _Run, rules: Sequence[EnabledRule], jobs: int) -> b
         for number in numbers:
             if subjects[number]:
                 _run_rule(own, rules[number])
-        own.world, own.suppressions, own.overrides = state.world, NONE, NO_OVERRIDES
         return own
 
     index = state.world.index
-    shared = [state.world, NONE, NO_OVERRIDES]
+    shared = [state.world, state.suppressions, state.overrides]
     shared += [file.file for file in index.files]
     shared += [document for file in index.files for document in file.documents]
     shared += [resource.ref for resource in index.resources]
@@ -350,8 +349,7 @@ def _finding(
         identity = (str(location.resource or document.file.path), _symbolic(document, hit.path))
     template = rule.messages.get(hit.message) or rule.messages["default"]
     message = printable(format_message(template, {k: _show(v) for k, v in hit.args.items()}))
-    digest = hashlib.sha256(repr((rule.id, *identity)).encode("utf-8", "surrogatepass"))
-    fingerprint = digest.hexdigest()[:32]
+    fingerprint = _fingerprint(repr((rule.id, *identity)))
     return Finding(
         rule.id,
         enabled.severity,
@@ -490,6 +488,10 @@ def _ordered(findings: Iterable[Finding]) -> Iterator[Finding]:
             previous = key
 
 
+def _fingerprint(identity: str) -> str:
+    return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def _numbered(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Makes fingerprints unique: equal ones are counted off in their order."""
     seen: Counter[str] = Counter()
@@ -497,8 +499,7 @@ def _numbered(findings: Iterable[Finding]) -> Iterator[Finding]:
         kin = finding.kin
         seen[kin] += 1
         if seen[kin] > 1:
-            fingerprint = hashlib.sha256(f"{kin}:{seen[kin]}".encode()).hexdigest()[:32]
-            finding = replace(finding, fingerprint=fingerprint)
+            finding = replace(finding, fingerprint=_fingerprint(f"{kin}:{seen[kin]}"))
         yield finding
 
 
@@ -528,8 +529,7 @@ def _crash(state: _Run, enabled: EnabledRule, subject: Any, error: Exception) ->
         file = subject.file if isinstance(subject, ParsedFile) else None
         file = file or (files[0].file if files else SourceFile("<input>", ""))
         location = Location(file, Span(0, min(1, len(file.text))))
-    digest = hashlib.sha256(repr((INTERNAL_ERROR, rule, str(location.resource))).encode())
-    kin = digest.hexdigest()[:32]
+    kin = _fingerprint(repr((INTERNAL_ERROR, rule, str(location.resource))))
     finding = Finding(INTERNAL_ERROR, "error", message, location, (), kin, kin=kin, about_run=True)
     state.findings.append(finding)
 

@@ -81,7 +81,8 @@ def _planned(fix: Fix, finding: Finding) -> Fix | None:
         return None
 
 
-# Each fix is tried on the whole of its document, so that many in a large one would take for ever.
+# Characters of one document. A fix is tried on all of it, or on one object of a List, so that many
+# in a large one would take for ever.
 _MOST_PLANNED = 1_000_000
 _MOST_TRIED = 3_000_000  # in all rounds of fixing
 _TOO_MUCH = "their document is too large for that many"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import pickle
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -83,27 +85,31 @@ def _taken(queue: int) -> Iterator[int]:
         yield int.from_bytes(data, "little")
 
 
+class _Pickler(pickle.Pickler):
+    """Writes known objects as what they are known by: no other object alive has their identity."""
+
+    def __init__(self, stream: io.BytesIO, known: dict[int, object]) -> None:
+        super().__init__(stream, pickle.HIGHEST_PROTOCOL)
+        self._known = known
+
+    def persistent_id(self, thing: Any) -> int | None:
+        return id(thing) if id(thing) in self._known else None
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, stream: io.BytesIO, known: dict[int, object]) -> None:
+        super().__init__(stream)
+        self._known = known
+
+    def persistent_load(self, identity: Any) -> object:
+        return self._known[identity]
+
+
 def _dumped(value: Any, known: dict[int, object]) -> bytes:
-    import io
-    import pickle
-
-    types = {type(thing) for thing in known.values()}
-
-    class Pickler(pickle.Pickler):
-        def persistent_id(self, thing: Any) -> int | None:
-            return id(thing) if type(thing) in types and id(thing) in known else None
-
-    buffer = io.BytesIO()
-    Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(value)
-    return buffer.getvalue()
+    stream = io.BytesIO()
+    _Pickler(stream, known).dump(value)
+    return stream.getvalue()
 
 
 def _loaded(data: bytes, known: dict[int, object]) -> Any:
-    import io
-    import pickle
-
-    class Unpickler(pickle.Unpickler):
-        def persistent_load(self, identity: Any) -> object:
-            return known[identity]
-
-    return Unpickler(io.BytesIO(data)).load()
+    return _Unpickler(io.BytesIO(data), known).load()

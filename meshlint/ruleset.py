@@ -7,7 +7,6 @@ edit. A release ships the declarations compiled to JSON, so that a start parses 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from importlib import import_module
@@ -20,6 +19,7 @@ from meshlint.documents import parse
 from meshlint.findings import Severity
 from meshlint.patterns import regexp
 from meshlint.text import SourceFile
+from meshlint.writing import write_whole
 
 Context = Literal["self", "related", "closed-world"]
 Check = Callable[[Any, Any, Mapping[str, Any]], Iterable[Any]]
@@ -250,9 +250,7 @@ def _checkout_declarations() -> str:
     text = json.dumps({"stamp": stamp, "compiled": compiled})
     try:
         _CACHE.parent.mkdir(exist_ok=True)
-        partial = _CACHE.with_suffix(f".{os.getpid()}.tmp")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(_CACHE)
+        write_whole(_CACHE, text.encode())
     except OSError:
         pass  # a read-only checkout only costs the time
     return compiled
@@ -313,28 +311,14 @@ def _read_declaration(path: Path) -> dict[str, Any]:
     return entry
 
 
-_schema_cache: dict[str, Any] = {}
-
-
-def _declaration_schema() -> dict[str, Any]:
-    if not _schema_cache:
-        _schema_cache.update(json.loads(SCHEMA_FILE.read_bytes()))
-    return _schema_cache
+@cache
+def _declaration_schema() -> Any:
+    return json.loads(SCHEMA_FILE.read_bytes())
 
 
 _HEAD = (
-    *(
-        "id",
-        "category",
-        "title",
-        "severity",
-        "profiles",
-        "subjects",
-        "context",
-        "checklist",
-        "concern",
-    ),
-    "source",
+    *("id", "category", "title", "severity", "profiles", "subjects", "context"),
+    *("checklist", "concern", "source"),
 )
 """What is asked of every rule at every start."""
 

@@ -15,7 +15,7 @@ from meshlint.model.counts import is_zero, pod_count
 from meshlint.model.resources import Resource
 from meshlint.model.selectors import matches_selector
 from meshlint.model.values import get, items, mapping, mappings, text
-from meshlint.model.workloads import Workload
+from meshlint.model.workloads import Workload, without_template
 from meshlint.operations import Set
 
 
@@ -29,7 +29,7 @@ def replicas_too_low(
     if isinstance(subject, Resource):
         if params["serving_only"] or world.index.workload_of(subject) is not None:
             return
-        subject = _without_template(subject)
+        subject = without_template(subject)
     if world.autoscaling.rollout_of(subject) is not None or world.autoscaling.of(subject):
         return
     spec = subject.resource.spec
@@ -63,10 +63,6 @@ def replicas_too_low(
 # -------------------------------------------------------------------------------------- rollouts
 
 
-def _without_template(resource: Resource) -> Workload:
-    return Workload(resource, (*resource.path, "spec", "template"), {})
-
-
 def rollout_not_rolling(
     subject: Workload | Resource, world: World, params: Mapping[str, Any]
 ) -> Iterator[Hit]:
@@ -75,7 +71,7 @@ def rollout_not_rolling(
         workload = world.index.workload_of(subject)
         if params["serving_only"] or (workload is not None and serves(world, workload)):
             return
-        subject = workload or _without_template(subject)
+        subject = workload or without_template(subject)
     root = (*subject.resource.path, "spec")
     if subject.kind == "StatefulSet":
         path: Path = ("updateStrategy", "type")

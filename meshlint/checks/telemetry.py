@@ -16,7 +16,7 @@ from meshlint.mesh.provenance import Place
 from meshlint.mesh.world import World
 from meshlint.model.resources import Resource
 from meshlint.model.values import items, mapping, mappings, text
-from meshlint.model.workloads import Workload
+from meshlint.model.workloads import Workload, without_template
 from meshlint.operations import Set
 
 # --------------------------------------------------------------------------------- access logs
@@ -174,7 +174,7 @@ def label_missing(
     if isinstance(subject, Resource):
         if not params["either"] or world.index.workload_of(subject) is not None:
             return
-        subject = Workload(subject, (*subject.path, "spec", "template"), {})
+        subject = without_template(subject)
         if "workload" not in params["kinds"] and subject.kind not in params["kinds"]:
             return
     elif not any(_is_a(subject, kind, world) for kind in params["kinds"]):

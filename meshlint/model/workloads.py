@@ -156,3 +156,8 @@ def make_workload(resource: Resource) -> Workload | None:
             return None
         template = {}
     return Workload(resource, (*resource.path, *steps), template)
+
+
+def without_template(resource: Resource) -> Workload:
+    """A Deployment or the like whose pods are still to be written, as a workload."""
+    return Workload(resource, (*resource.path, "spec", "template"), {})
