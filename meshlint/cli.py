@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -334,15 +335,17 @@ def check(**options: Any) -> None:
     changes = False
     if options["do_fix"] or options["unsafe_fixes"] or options["show_diff"]:
         result, changes = _fix(config, options, request, result)
+    report, crashes, bad_paths = result.report, result.crashes, result.bad_paths
+    # The objects themselves go: reports on a large input need the room.
+    del result
     if options["show_diff"]:
         if changes:
             raise SystemExit(EXIT_FINDINGS)
     else:
-        _write_reports(result, enabled, formats, options)
-    report = result.report
-    if result.crashes and options["verbose"]:
-        click.echo("\n".join(result.crashes), err=True)
-    if result.bad_paths or any(f.rule == INTERNAL_ERROR for f in report.findings):
+        _write_reports(report, enabled, formats, options)
+    if crashes and options["verbose"]:
+        click.echo("\n".join(crashes), err=True)
+    if bad_paths or any(f.rule == INTERNAL_ERROR for f in report.findings):
         raise SystemExit(EXIT_ERROR)
     if _fails(report, fail_on):
         raise SystemExit(EXIT_FINDINGS)
@@ -657,28 +660,28 @@ def _progress() -> Callable[[int, int], None] | None:
 
 
 def _write_reports(
-    result: Result,
+    report: Report,
     enabled: Sequence[EnabledRule],
     formats: Sequence[tuple[str, str | None]],
     options: dict[str, Any],
 ) -> None:
-    mended = any(finding.fix for finding in result.report.findings)
+    mended = any(finding.fix for finding in report.findings)
     if mended and any(name in _WITH_EDITS for name, _ in formats) and not options["quiet"]:
         from meshlint.fixes import planned
 
-        result = replace(result, report=planned(result.report))
+        report = planned(report)
     failed: list[str] = []
     for name, target in formats:
-        infos = _rule_infos(enabled, result.report, name)
+        infos = _rule_infos(enabled, report, name)
         context = _report_context(infos, options, to_file=target is not None)
-        output = FORMATS[name](result.report, context)
+        pieces = partial(FORMATS[name], report, context)
         if name == "sarif":
-            _warn_of_limits(len(result.report.findings))
+            _warn_of_limits(len(report.findings))
         try:
             if target is None:
-                _print(output, exact=name not in _FOR_PEOPLE)
+                _print(pieces(), exact=name not in _FOR_PEOPLE)
             else:
-                _write(name, target, output)
+                _write(name, target, pieces)
         except OSError as error:
             failed.append(f"{target}: cannot be written: {error.strerror or error}")
         except _OutputError as error:
@@ -688,19 +691,46 @@ def _write_reports(
         raise _OutputError("\n".join(failed))
 
 
-def _write(name: str, target: str, output: str) -> None:
-    data = output.encode("utf-8")
-    if target.endswith(".gz"):
-        import gzip
+def _write(name: str, target: str, pieces: Callable[[], Iterable[str]]) -> None:
+    def data() -> Iterator[bytes]:
+        encoded = (text.encode("utf-8") for text in _gathered(pieces()))
+        return _gzipped(encoded) if target.endswith(".gz") else encoded
 
-        data = gzip.compress(data, mtime=0)
     # One file for all commands of a step: what another one has written stays.
     shared = name == "github-summary" and target == os.environ.get("GITHUB_STEP_SUMMARY")
     if not shared:
         write_whole(target, data)
         return
     with Path(target).open("ab") as file:
-        file.write(data)
+        file.writelines(data())
+
+
+_GATHERED = 1 << 16
+"""Characters that are written at once."""
+
+
+def _gathered(pieces: Iterable[str]) -> Iterator[str]:
+    """The same text in fewer pieces."""
+    held: list[str] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= _GATHERED:
+            yield "".join(held)
+            held.clear()
+            size = 0
+    yield "".join(held)
+
+
+def _gzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    from zlib import DEFLATED, MAX_WBITS, Z_BEST_COMPRESSION, compressobj
+
+    # With a header of gzip that says neither when nor on what system.
+    packed = compressobj(Z_BEST_COMPRESSION, DEFLATED, MAX_WBITS + 16)
+    for piece in pieces:
+        yield packed.compress(piece)
+    yield packed.flush()
 
 
 def _warn_of_limits(found: int) -> None:
@@ -717,18 +747,19 @@ def _warn_of_limits(found: int) -> None:
         )
 
 
-def _print(output: str, *, exact: bool = False) -> None:
+def _print(output: str | Iterable[str], *, exact: bool = False) -> None:
     """Writes to standard output: as UTF-8 if `exact`, else as the terminal can show it."""
     from meshlint.reporters.terminal import TO_ASCII
 
     stream = sys.stdout
     encoding = "utf-8" if exact else stream.encoding or "utf-8"
-    if encoding.lower().replace("-", "") != "utf8":
-        output = output.translate(TO_ASCII)
+    plain = encoding.lower().replace("-", "") != "utf8"
     try:
-        rest = memoryview(output.encode(encoding, "backslashreplace"))
-        while rest:  # unbuffered streams may take a part only
-            rest = rest[stream.buffer.write(rest) :]
+        for text in (output,) if isinstance(output, str) else _gathered(output):
+            shown = text.translate(TO_ASCII) if plain else text
+            rest = memoryview(shown.encode(encoding, "backslashreplace"))
+            while rest:  # unbuffered streams may take a part only
+                rest = rest[stream.buffer.write(rest) :]
         stream.flush()
     except BrokenPipeError:
         discard_output()  # the reader has seen enough, as with `| head`

@@ -74,72 +74,103 @@ class Problem:
 
 # --------------------------------------------------------------------------- documents and places
 
-_WIDTH = 3
 _SCANNED = 16
 # What YAML takes for blank. Other white space, such as a no-break space, belongs to a value.
-_BLANK = " \t\r\n\x85\u2028\u2029"
+_BREAK = "\r\n\x85\u2028\u2029"
+_BLANK = f" \t{_BREAK}"
 
 
 @dataclass(slots=True)
 class _Positions:
     # Offset of the parsed text in the file; the other numbers count from there.
     base: int
-    # Three numbers a node, in the order the parser meets the nodes: start offset, end offset, and
-    # the number of the node that follows its last descendant.
+    # Two numbers a node, in the order the parser meets the nodes: where it starts, and where it
+    # ends. A mapping or list holds `_around` the nodes in it instead, the last of which ends where
+    # it does; with brackets, the closing one is a node of its own.
     nodes: array[int]
     # Alias -> the node it stands for.
-    aliases: dict[int, int]
+    aliases: dict[int, int] | None = None
     # Mapping -> key -> (node of the key, node of the value). From the start for mappings with merge
     # keys or duplicate keys, whose children cannot be counted off against the keys of the value;
     # for other large mappings once somebody asks.
-    tables: dict[int, dict[str, tuple[int, int]]]
     # Sequence -> nodes of its items, for large sequences once somebody asks.
-    lists: dict[int, list[int]]
+    tables: dict[int, Any] | None = None
 
     def span(self, node: int) -> Span:
-        base = self.base
-        return Span(base + self.nodes[node * _WIDTH], base + self.nodes[node * _WIDTH + 1])
+        base, nodes = self.base, self.nodes
+        start, end = nodes[2 * node], nodes[2 * node + 1]
+        return Span(base + start, base + (end if end >= 0 else nodes[2 * (~end >> 1) - 1]))
+
+    def target(self, node: int) -> int:
+        """The node that an alias stands for; any other node itself."""
+        return self.aliases.get(node, node) if self.aliases else node
+
+    def after(self, node: int) -> int:
+        """The node that follows the last one inside a node."""
+        held = self.nodes[2 * node + 1]
+        return node + 1 if held >= 0 else ~held >> 1
+
+    def last(self, node: int) -> int:
+        """The node that follows the last child of a mapping or sequence."""
+        held = ~self.nodes[2 * node + 1]
+        return (held >> 1) - (held & 1)
 
     def pairs(self, node: int) -> Iterator[tuple[int, int]]:
         """Nodes of the keys and values of a mapping."""
-        nodes = self.nodes
-        key, end = node + 1, nodes[node * _WIDTH + 2]
+        key, end = node + 1, self.last(node)
         while key < end:
-            held = nodes[key * _WIDTH + 2]
+            held = key + 1
             yield key, held
-            key = nodes[held * _WIDTH + 2]
+            key = self.after(held)
 
     def items(self, node: int) -> Iterator[int]:
         """Nodes of the items of a sequence."""
-        nodes = self.nodes
-        item, end = node + 1, nodes[node * _WIDTH + 2]
+        item, end = node + 1, self.last(node)
         while item < end:
             yield item
-            item = nodes[item * _WIDTH + 2]
+            item = self.after(item)
 
     def entry(self, node: int, mapping: dict[str, Any], name: str) -> tuple[int, int]:
         """Nodes of a key that is in a mapping and of its value."""
-        table = self.tables.get(node)
+        table = self._table(node)
         if table is None:
             if len(mapping) <= _SCANNED:
                 return next(
                     pair for pair, key in zip(self.pairs(node), mapping, strict=True) if key == name
                 )
-            table = self.tables[node] = dict(zip(mapping, self.pairs(node), strict=True))
-        return table[name]
+            table = dict(zip(mapping, self.pairs(node), strict=True))
+            self.keep(node, table)
+        found: tuple[int, int] = table[name]
+        return found
 
     def table(self, node: int, mapping: dict[str, Any]) -> dict[str, tuple[int, int]]:
         """Nodes of every key of a mapping and of its value."""
-        table = self.tables.get(node)
-        return dict(zip(mapping, self.pairs(node), strict=True)) if table is None else table
+        return self._table(node) or dict(zip(mapping, self.pairs(node), strict=True))
 
     def item(self, node: int, index: int) -> int:
         """Node of an item that is in a sequence."""
         if index < _SCANNED:
             return next(item for at, item in enumerate(self.items(node)) if at == index)
-        if node not in self.lists:
-            self.lists[node] = list(self.items(node))
-        return self.lists[node][index]
+        table = self._table(node)
+        if table is None:
+            table = list(self.items(node))
+            self.keep(node, table)
+        found: int = table[index]
+        return found
+
+    def keep(self, node: int, table: Any) -> None:
+        """Remembers the nodes of what a mapping or sequence holds."""
+        if self.tables is None:
+            self.tables = {}
+        self.tables[node] = table
+
+    def _table(self, node: int) -> Any:
+        return None if self.tables is None else self.tables.get(node)
+
+
+def _around(after: int, brackets: bool) -> int:
+    """What a mapping or list has in place of its end: below 0, as no offset is."""
+    return ~(2 * after + brackets)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,16 +216,21 @@ class Document:
             value = value[step]
         return path, True
 
+    def size(self, path: Path = ()) -> int:
+        """Keys and values at a path, itself among them; 0 where nothing stands."""
+        found = self._find(path)
+        return 0 if found is None else self._positions.after(found[1]) - found[1]
+
     @property
     def has_aliases(self) -> bool:
         """Whether some value stands in several places."""
         return bool(self._positions.aliases)
 
     def scalar_spans(self) -> Iterator[Span]:
-        """Spans of everything that holds nothing else, in no particular order."""
+        """Spans of every scalar, alias and closing bracket, in no particular order."""
         nodes = self._positions.nodes
-        for node in range(len(nodes) // _WIDTH):
-            if nodes[node * _WIDTH + 2] == node + 1:
+        for node in range(len(nodes) // 2):
+            if nodes[2 * node + 1] >= 0:
                 yield self._trimmed(node)
 
     def _trimmed(self, node: int) -> Span:
@@ -210,7 +246,7 @@ class Document:
         for step in path:
             if not _has(value, step):
                 return None
-            node = positions.aliases.get(node, node)
+            node = positions.target(node)
             if isinstance(step, str):
                 key, node = positions.entry(node, value, step)
             else:
@@ -313,6 +349,33 @@ class _PlainScalars(dict[str, Any]):
 
 
 _PLAIN_SCALARS = _PlainScalars()
+
+_SHARED_ENTRIES = 16
+_COLLECTIONS: dict[int, Any] = {}
+
+
+def _shared(value: Any) -> Any:
+    """The mapping or list of the very same values that was met before, else the one given."""
+    if len(value) > _SHARED_ENTRIES:
+        return value
+    parts = _parts(value)
+    key = hash(parts)
+    known = _COLLECTIONS.get(key)
+    if known is not None and known.__class__ is value.__class__ and _parts(known) == parts:
+        return known
+    if len(_COLLECTIONS) >= _SHARED_COUNT:
+        _COLLECTIONS.clear()
+    _COLLECTIONS[key] = value
+    return value
+
+
+def _parts(value: Any) -> tuple[Any, ...]:
+    """What tells one mapping or list from another: values that are equal are not always the same.
+
+    No other value can have the identity of one in here, as this keeps it alive.
+    """
+    return (*value, *map(id, value.values())) if value.__class__ is dict else (*map(id, value),)
+
 
 _STANDARD_TAG = "tag:yaml.org,2002:"
 _TAGGED_TYPES: dict[str, tuple[type, ...]] = {
@@ -439,9 +502,11 @@ _SURROGATE = regexp("[\ud800-\udfff]")
 
 
 _MERGE = object()
-_NO_POSITIONS = _Positions(0, array("I"), {}, {}, {})
+_NO_POSITIONS = _Positions(0, array("i"))
 _COLLECTION_KEY = "a mapping key is a collection, which no Kubernetes object has"
 _MERGE_VALUE = "the value of the merge key '<<' is neither a mapping nor a list of mappings"
+# Characters of a text whose offsets and nodes still fit the numbers of 32 bits.
+_WIDE = 1 << 29
 _EMPTY_VALUE = regexp(r"\s*:")
 
 
@@ -456,6 +521,7 @@ class _Builder:
     def __init__(self, file: SourceFile, base: int) -> None:
         self.file = file
         self.base = base
+        self._typecode = "i" if len(file.text) < _WIDE else "q"
         self.positions = _NO_POSITIONS
         self.problems: list[Problem] = []
         self.ended: Any = None
@@ -468,10 +534,10 @@ class _Builder:
         """
         # This loop runs for every node of every file, and most of the run's time is spent in it.
         self.problems = []
-        nodes = array("I")
+        nodes = array(self._typecode)
         append = nodes.append
         aliases: dict[int, int] = {}
-        self.positions = positions = _Positions(self.base, nodes, aliases, {}, {})
+        self.positions = positions = _Positions(self.base, nodes)
         scalars = _PLAIN_SCALARS
         # Anchor -> node, value, nodes it stands for (0 while it is still open).
         anchors: dict[str, tuple[int, Any, int]] = {}
@@ -514,7 +580,6 @@ class _Builder:
                 count += 1
                 append(node_start)
                 append(last_end)
-                append(count)
                 if event.anchor is not None:
                     anchors[event.anchor] = (node, value, 1)
                 if in_mapping and key is None:
@@ -541,21 +606,24 @@ class _Builder:
                 count += 1
                 append(event.start_mark.index)
                 append(0)
-                append(0)
                 continue
             elif cls is MappingEndEvent or cls is SequenceEndEvent:
                 value = container
                 node = within
                 container, within, key, anchor, brackets, aliased_before = stack.pop()
                 in_mapping = container.__class__ is dict
+                # Without brackets it ends for the parser where the next token starts, perhaps lines
+                # below; its last descendant ends where a person would say.
                 if brackets:
                     last_end = event.end_mark.index
-                # A block collection ends for the parser where the next token starts, perhaps
-                # lines below; its last descendant ends where a person would say.
-                nodes[node * _WIDTH + 1] = last_end
-                nodes[node * _WIDTH + 2] = count
+                    append(event.start_mark.index)
+                    append(last_end)
+                    count += 1
+                nodes[2 * node + 1] = _around(count, brackets)
                 if irregular and node in irregular:
                     self._settle(value, node, irregular[node], index)
+                if stack:
+                    value = _shared(value)
                 if anchor is not None:
                     anchors[anchor] = (node, value, count - node + aliased - aliased_before)
             elif cls is AliasEvent:
@@ -579,7 +647,8 @@ class _Builder:
                 last_end = event.end_mark.index
                 append(event.start_mark.index)
                 append(last_end)
-                append(count)
+                if not aliases:
+                    positions.aliases = aliases
                 aliases[node] = target
             elif cls is DocumentEndEvent:
                 self.ended = event
@@ -619,7 +688,7 @@ class _Builder:
         return _Refused(message, Span(start, end))
 
     def _check_merge(self, value: Any, node: int) -> None:
-        inline = node not in self.positions.aliases
+        inline = self.positions.target(node) == node
         if isinstance(value, dict) or (
             inline and isinstance(value, list) and all(isinstance(item, dict) for item in value)
         ):
@@ -662,12 +731,12 @@ class _Builder:
                 )
             table[name] = (key, held)
         for mapping, at in merged:
-            places = positions.table(positions.aliases.get(at, at), mapping)
+            places = positions.table(positions.target(at), mapping)
             for name, held_value in mapping.items():
                 if name not in value:
                     value[name] = held_value
                     table[name] = places[name]
-        positions.tables[node] = table
+        positions.keep(node, table)
 
 
 # ---------------------------------------------------------------------------------------- files
@@ -675,8 +744,8 @@ class _Builder:
 _BOM = "\ufeff"
 _BOM_AT_START = regexp(rf"^(---[^\r\n]*)(\r?\n){_BOM}", re.MULTILINE)
 # The dashes come first so that they are searched for as a plain text.
-_SEPARATOR = regexp(f"---(?<![^\\r\\n\\x85\\u2028\\u2029]---)(?=[{_BLANK}]|\\Z)")
-_DIRECTIVES_ONLY = regexp(r"(?:\s|[%#][^\r\n]*(?:[\r\n]|\Z))*\Z")
+_SEPARATOR = regexp(f"---(?<![^{_BREAK}]---)(?=[{_BLANK}]|\\Z)")
+_DIRECTIVES_ONLY = regexp(rf"(?:[{_BLANK}]|[%#][^{_BREAK}]*(?:[{_BREAK}]|\Z))*\Z")
 _JSON_START = regexp(r"\s*\{\s*[\"}]")
 # A plain text comes first here as well; that more than the key `kind` may match does no harm.
 _SECRET_KIND = regexp(r"""kind["']?\s*:\s*(?:[&!]\S*\s+)*["']?Secret(?:List)?\b""")

@@ -96,9 +96,9 @@ def plan(document: Document, operations: Sequence[Operation]) -> tuple[Edit, ...
 
 
 def extent(document: Document, operations: Sequence[Operation]) -> int:
-    """Characters that planning these operations reads."""
-    span = _member(document, operations) or document.span
-    return span.end - span.start
+    """Keys and values that planning these operations reads, once or a few times."""
+    alone = _member(document, operations) is not None
+    return document.size(operations[0].path[:2] if alone else ())
 
 
 _LARGE = 10_000

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
+from sys import intern
 from typing import Any, Literal
 
 from meshlint.dataclass import dataclass, field, replace
@@ -215,8 +216,9 @@ def _check(state: _Run, enabled: EnabledRule, subject: Any) -> None:
         for hit in enabled.rule.check(subject, state.world, enabled.params):
             finding = _finding(state.world, enabled, subject, resource, hit)
             by = _suppression(state, finding, subject, resource, hit)
-            held = state.failed if by is None else state.waived
-            held.add((id(subject), enabled.rule.id))
+            if enabled.rule.checklist is not None:
+                held = state.failed if by is None else state.waived
+                held.add((id(subject), enabled.rule.id))
             if not reported or not _place_reported(state.world, hit):
                 continue
             if by is None:
@@ -348,7 +350,7 @@ def _finding(
         related = tuple(_related(world, entry) for entry in hit.related)
         identity = (str(location.resource or document.file.path), _symbolic(document, hit.path))
     template = rule.messages.get(hit.message) or rule.messages["default"]
-    message = printable(format_message(template, {k: _show(v) for k, v in hit.args.items()}))
+    message = _text(template, {k: _show(v) for k, v in hit.args.items()})
     fingerprint = _fingerprint(repr((rule.id, *identity)))
     return Finding(
         rule.id,
@@ -367,7 +369,7 @@ def _fix(world: World, rule: Rule, subject: Any, hit: Hit | TextHit) -> Fix | No
     if rule.fix is None or not hit.fix:
         return None
     args = {key: _show(value) for key, value in hit.args.items()}
-    description = printable(format_message(rule.fix["description"], args))
+    description = _text(rule.fix["description"], args)
     safety: Safety = "safe" if rule.fix["safety"] == "safe" else "unsafe"
     if isinstance(hit, TextHit):
         if not hit.file.exact:
@@ -389,6 +391,11 @@ def _fix(world: World, rule: Rule, subject: Any, hit: Hit | TextHit) -> Fix | No
         description,
         tuple((document, tuple(operations)) for document, operations in changes.values()),
     )
+
+
+def _text(template: str, args: Mapping[str, object]) -> str:
+    # Most say the same of one object after another, and are kept once.
+    return intern(printable(format_message(template, args)))
 
 
 def _show(value: object) -> object:
@@ -445,7 +452,7 @@ def _one_line(file: SourceFile, span: Span) -> Span:
 
 
 def _pointer(path: Path) -> str:
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    return intern("".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path))
 
 
 def _symbolic(document: Document, path: Path) -> tuple[str, ...]:

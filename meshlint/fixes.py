@@ -81,15 +81,15 @@ def _planned(fix: Fix, finding: Finding) -> Fix | None:
         return None
 
 
-# Characters of one document. A fix is tried on all of it, or on one object of a List, so that many
-# in a large one would take for ever.
-_MOST_PLANNED = 1_000_000
-_MOST_TRIED = 3_000_000  # in all rounds of fixing
+# Keys and values of one document. A fix is tried on all of it, or on one object of a List, so that
+# many in a large one would take for ever.
+_MOST_PLANNED = 100_000
+_MOST_TRIED = 200_000  # in all rounds of fixing
 _TOO_MUCH = "their document is too large for that many"
 
 
 def _is_affordable(tried: Counter[tuple[str, int]], fix: Fix, most: int) -> bool:
-    """Whether one more fix may be tried; `tried` counts the characters read, by document."""
+    """Whether one more fix may be tried; `tried` counts what was read, by document."""
     for document, changes in fix.changes if fix.edits is None else ():
         place = (document.file.path, document.index)
         if tried[place] > most:
@@ -192,6 +192,9 @@ def _batch(
             continue
         if finding.fingerprint in state.unfixed:
             continue
+        claim = claims.of(fix)
+        if claim is None:
+            continue
         try:
             if finding.location.hide_text:
                 raise Refused("the file holds a Secret")
@@ -201,52 +204,71 @@ def _batch(
         except Refused as reason:
             state.unfixed[finding.fingerprint] = Unfixed(finding, str(reason))
             continue
-        if all(_is_free(taken[edit.file.path], edit) for edit in edits) and claims.take(fix):
+        if all(_is_free(taken[edit.file.path], edit) for edit in edits):
+            claims.take(claim)
             batch.append((finding, edits))
             for edit in edits:
                 taken[edit.file.path].append((edit.span.start, edit.span.end))
     return batch
 
 
+@dataclass(slots=True)
+class _Claim:
+    """What a fix makes and removes; a place is a document's identity and a path in it."""
+
+    made: set[tuple[int, Path]] = field(default_factory=set)
+    grown: set[tuple[int, Path]] = field(default_factory=set)
+    """Mappings that keys are added to."""
+    removed: dict[tuple[int, Path], set[Path]] = field(default_factory=dict)
+    """Keys and items by the block that they are removed from, with those of earlier fixes."""
+    added: set[tuple[str, str]] = field(default_factory=set)
+
+
 class _Claims:
-    """What fixes of one round make and remove, so that no two do together what neither does.
+    """What fixes of one round do, so that no two do together what neither does.
 
     Two that make the same key would give it twice; two that each leave the other's key would leave
-    an empty block.
+    an empty block. Two that add to one mapping would add at the same place: that one of them waits
+    is known here without trying it.
     """
 
     def __init__(self) -> None:
-        self._made: set[tuple[int, Path]] = set()
-        self._removed: dict[tuple[int, Path], set[Path]] = defaultdict(set)
-        self._added: set[tuple[str, str]] = set()
+        self._all = _Claim()
 
-    def take(self, fix: Fix) -> bool:
-        """Whether a fix goes with those before it; if so it counts among them."""
-        made: set[tuple[int, Path]] = set()
-        added: set[tuple[str, str]] = set()
+    def of(self, fix: Fix) -> _Claim | None:
+        """What a fix claims; None if it does not go with those before it."""
+        own, others = _Claim(), self._all
         removed: dict[tuple[int, Path], set[Path]] = defaultdict(set)
         for document, changes in fix.changes:
             for change in changes:
                 if isinstance(change, NewDocument):
-                    added.add((document.file.path, repr(change.value)))
+                    own.added.add((document.file.path, repr(change.value)))
                 for step in _steps(document, change):
                     if isinstance(step, Remove):
                         removed[id(document), step.path[:-1]].add(step.path)
                     elif isinstance(step, Rename):
-                        made.add((id(document), (*step.path[:-1], step.name)))
-                    elif isinstance(step, Set) and document.span_of(step.path) is None:
-                        made.add((id(document), step.path))
-        if made & self._made or added & self._added:
-            return False
-        together = {home: paths | self._removed.get(home, set()) for home, paths in removed.items()}
-        for home, paths in together.items():
+                        own.made.add((id(document), (*step.path[:-1], step.name)))
+                    elif isinstance(step, Set):
+                        reached, whole = document.nearest(step.path)
+                        if not whole:
+                            own.made.add((id(document), step.path))
+                            own.grown.add((id(document), reached))
+        if own.made & others.made or own.added & others.added or own.grown & others.grown:
+            return None
+        for home, paths in removed.items():
             document = next(found for found, _ in fix.changes if id(found) == home[0])
-            if home in self._removed and len(paths) >= len(get(document.value, *home[1]) or ()):
-                return False
-        self._made |= made
-        self._added |= added
-        self._removed.update(together)
-        return True
+            together = paths | others.removed.get(home, set())
+            if home in others.removed and len(together) >= len(get(document.value, *home[1]) or ()):
+                return None
+            own.removed[home] = together
+        return own
+
+    def take(self, claim: _Claim) -> None:
+        """Counts a fix among those that others have to go with."""
+        self._all.made |= claim.made
+        self._all.grown |= claim.grown
+        self._all.removed.update(claim.removed)
+        self._all.added |= claim.added
 
 
 def _steps(document: Document, change: Operation | NewDocument) -> list[Operation]:

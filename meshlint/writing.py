@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,12 +16,17 @@ _BINARY = getattr(os, "O_BINARY", 0)
 _IN_PLACE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ENAMETOOLONG})
 
 
-def write_whole(path: str | Path, data: bytes) -> None:
+Pieces = Callable[[], Iterable[bytes]]
+"""Gives the pieces of a content one after the other, the same at each call."""
+
+
+def write_whole(path: str | Path, data: bytes | Pieces) -> None:
     """Puts bytes in the place of a file. Raises OSError, and then the old content is still there.
 
     A link is written through, also one to a file that does not exist yet. Mode, owner and other
     names of the file stay. A pipe or a device is written to as it is.
     """
+    pieces = (lambda: (data,)) if isinstance(data, bytes) else data
     given = os.path.abspath(path)  # noqa: PTH100 - a path of pathlib may not exist here
     try:
         old = os.stat(given)  # noqa: PTH116
@@ -30,7 +36,7 @@ def write_whole(path: str | Path, data: bytes) -> None:
     shared = given.startswith(("/dev/", "/proc/"))
     if shared or (old is not None and not stat.S_ISREG(old.st_mode)):
         with Path(given).open("wb", buffering=0) as stream:
-            _write_all(stream.fileno(), data)
+            _write_all(stream.fileno(), pieces)
         return
     target = os.path.realpath(given)
     if old is not None:
@@ -38,16 +44,16 @@ def write_whole(path: str | Path, data: bytes) -> None:
         os.close(os.open(target, os.O_WRONLY | _BINARY))
     if old is None or old.st_nlink == 1:
         try:
-            _replace(target, data, old)
+            _replace(target, pieces, old)
         except OSError as error:
             if old is None or error.errno not in _IN_PLACE:
                 raise
         else:
             return
-    _overwrite(target, data)
+    _overwrite(target, pieces)
 
 
-def _replace(target: str, data: bytes, old: os.stat_result | None) -> None:
+def _replace(target: str, pieces: Pieces, old: os.stat_result | None) -> None:
     # Short, as the name of the file may be as long as names can be.
     name = f".meshlint-{os.getpid()}-{os.urandom(4).hex()}.tmp"
     partial = os.path.join(os.path.dirname(target), name)  # noqa: PTH118, PTH120
@@ -56,7 +62,7 @@ def _replace(target: str, data: bytes, old: os.stat_result | None) -> None:
         try:
             if old is not None:
                 _like(partial, target, old)
-            _write_all(file, data)
+            _write_all(file, pieces)
             os.fsync(file)
         finally:
             os.close(file)
@@ -77,29 +83,32 @@ def _like(partial: str, target: str, old: os.stat_result) -> None:
     shutil.copystat(target, partial)
 
 
-def _overwrite(target: str, data: bytes) -> None:
+def _overwrite(target: str, pieces: Pieces) -> None:
     file = os.open(target, os.O_RDWR | _BINARY)
     try:
         with os.fdopen(file, "rb", buffering=0, closefd=False) as stream:
             before = stream.readall()
         try:
-            _put(file, data)
+            _put(file, pieces)
         except BaseException:
             # Its space on the disk was this file's own before.
-            _put(file, before)
+            _put(file, lambda: (before,))
             raise
     finally:
         os.close(file)
 
 
-def _put(file: int, data: bytes) -> None:
+def _put(file: int, pieces: Pieces) -> None:
     os.lseek(file, 0, os.SEEK_SET)
-    _write_all(file, data)
-    os.ftruncate(file, len(data))
+    os.ftruncate(file, _write_all(file, pieces))
     os.fsync(file)
 
 
-def _write_all(file: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(file, rest) :]
+def _write_all(file: int, pieces: Pieces) -> int:
+    size = 0
+    for piece in pieces():
+        rest = memoryview(piece)
+        size += len(rest)
+        while rest:
+            rest = rest[os.write(file, rest) :]
+    return size

@@ -216,6 +216,35 @@ def test_keys_are_texts(text: str, key: str) -> None:
     assert only(f"{text}: x\n").value == {key: "x"}
 
 
+@both_parsers
+def test_equal_collections_are_kept_once(native: bool) -> None:
+    document = only(
+        "a: {x: 1, z: [p, q]}\nb:\n  x: 1\n  z:\n  - p\n  - q\nc: {x: true, z: [p, q]}\n"
+        "d: {x: '1', z: [p, q]}\ne: {x: 1.0, z: [p, q]}\nf: {z: [p, q], x: 1}\ng: {}\nh: []\n",
+        native=native,
+    )
+    value = document.value
+    assert value["a"] is value["b"]
+    assert len({id(value[key]["z"]) for key in "abcdef"}) == 1
+    assert [repr(value[key]["x"]) for key in "abcdef"] == ["1", "1", "True", "'1'", "1.0", "1"]
+    assert list(value["f"]) == ["z", "x"]
+    assert (value["g"], value["h"]) == ({}, [])
+    for path in (("a", "z", 1), ("b", "z", 1), ("c", "z", 1)):
+        span = document.span_of(path)
+        assert span is not None
+        assert document.file.text[span.start : span.end] == "q"
+        assert document.file.position(span.start).line == {"a": 1, "b": 6, "c": 7}[path[0]]
+
+
+@both_parsers
+@pytest.mark.parametrize("line_end", ["\n", "\x85", "\u2028"])
+def test_text_after_a_directive_is_not_lost(line_end: str, native: bool) -> None:
+    text = line_end.join(("kind: Pod", "%YAML 1.1", "# why", "spec: 1", ""))
+    assert len(parse(SourceFile("a.yaml", text), native=native).problems) == 1
+    alone = line_end.join(("kind: Pod", "%YAML 1.1", "# why", ""))
+    assert not parse(SourceFile("a.yaml", alone), native=native).problems
+
+
 # ------------------------------------------------------------------- anchors, aliases, merge keys
 
 

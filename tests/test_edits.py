@@ -624,4 +624,4 @@ def test_an_object_of_a_large_list_is_edited_alone(
     assert becomes in after
     start = f"image: shop:1.{at - 1}{newline}" if at else f"items:{newline}"
     assert after[: text.index(start)] == text[: text.index(start)]
-    assert extent(document, [operation]) < 400
+    assert extent(document, [operation]) < 40

@@ -139,3 +139,10 @@ spec:
     run("---\n".join(parts), "workload-service-account-default")
     assert after().count("serviceAccountName: web") == 2
     assert after().count("kind: ServiceAccount\n") == 1
+
+
+def test_what_has_to_wait_is_not_tried() -> None:
+    # Four fixes add to each container: each is tried once, and not once more for each before it.
+    head = "apiVersion: v1\nkind: Pod\nmetadata: {name: cart}\nspec:\n  containers:\n"
+    result = run(head + "  - name: a\n" * 100, "pod-security")
+    assert int(result.stderr.split()[1]) >= 300, result.stderr

@@ -9,7 +9,7 @@ from hostile_samples import SECRET, hostile_report, large_report
 from report_samples import RULES, shop_report
 
 from meshlint.findings import Report
-from meshlint.reporters import FORMATS, ReportContext
+from meshlint.reporters import ReportContext, whole
 
 CONTEXT = ReportContext("1.2.3", RULES)
 
@@ -17,7 +17,7 @@ REPORTS = {"shop": shop_report(), "hostile": hostile_report(), "large": large_re
 
 
 def tree_of(report: Report) -> ET.Element:
-    return ET.fromstring(FORMATS["checkstyle"](report, CONTEXT).encode())
+    return ET.fromstring(whole("checkstyle", report, CONTEXT).encode())
 
 
 def test_findings_by_file() -> None:
@@ -57,7 +57,7 @@ def test_a_clean_run_is_a_report_without_files() -> None:
 
 
 def test_text_arrives_with_what_xml_cannot_hold_escaped() -> None:
-    text = FORMATS["checkstyle"](hostile_report(), CONTEXT)
+    text = whole("checkstyle", hostile_report(), CONTEXT)
     messages = [error.attrib["message"] for error in ET.fromstring(text).iter("error")]
     (nasty,) = [message for message in messages if message.startswith("100%")]
     assert nasty == (

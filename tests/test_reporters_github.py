@@ -13,14 +13,14 @@ from report_samples import DEPLOYMENT, RULES, at, finding, shop_report
 
 from meshlint.dataclass import replace
 from meshlint.findings import Finding, Location, Report, Severity
-from meshlint.reporters import FORMATS, ReportContext
+from meshlint.reporters import ReportContext, whole
 from meshlint.text import SourceFile, Span
 
 CONTEXT = ReportContext("1.2.3", RULES)
 
 
 def log_of(report: Report, context: ReportContext = CONTEXT) -> str:
-    return FORMATS["github"](report, context)
+    return whole("github", report, context)
 
 
 def test_an_annotation_stands_on_the_line_of_its_finding() -> None:

@@ -11,7 +11,7 @@ from report_samples import CART, DEPLOYMENT, RULES, at, finding, shop_report
 
 from meshlint.dataclass import replace
 from meshlint.findings import Location, Readiness, Report, ResourceRef, RuleInfo
-from meshlint.reporters import FORMATS, ReportContext
+from meshlint.reporters import ReportContext, whole
 from meshlint.text import SourceFile, Span
 
 JOB = {
@@ -25,7 +25,7 @@ LIMIT = 1024 * 1024
 
 
 def summary_of(report: Report, context: ReportContext = CONTEXT) -> str:
-    return FORMATS["github-summary"](report, context)
+    return whole("github-summary", report, context)
 
 
 def html_of(text: str) -> str:

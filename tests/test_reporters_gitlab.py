@@ -14,7 +14,7 @@ from report_samples import DEPLOYMENT, RULES, at, finding, shop_report
 
 from meshlint.dataclass import replace
 from meshlint.findings import Location, Report, Severity
-from meshlint.reporters import FORMATS, ReportContext
+from meshlint.reporters import ReportContext, whole
 from meshlint.text import SourceFile, Span
 
 CONTEXT = ReportContext("1.2.3", RULES)
@@ -59,7 +59,7 @@ REPORTS = {
 
 
 def issues_of(report: Report, context: ReportContext = CONTEXT) -> list[dict[str, Any]]:
-    found = json.loads(FORMATS["gitlab"](report, context))
+    found = json.loads(whole("gitlab", report, context))
     assert isinstance(found, list)
     return found
 
@@ -127,7 +127,7 @@ def test_paths_are_relative_to_the_root_of_the_repository() -> None:
 
 
 def test_text_is_safe_to_encode_and_to_print() -> None:
-    text = FORMATS["gitlab"](hostile_report(), CONTEXT)
+    text = whole("gitlab", hostile_report(), CONTEXT)
     assert text.isascii()
     assert SECRET not in text
     for issue in json.loads(text):
@@ -136,4 +136,4 @@ def test_text_is_safe_to_encode_and_to_print() -> None:
 
 
 def test_a_clean_run_is_an_empty_list() -> None:
-    assert FORMATS["gitlab"](Report(), CONTEXT) == "[]\n"
+    assert whole("gitlab", Report(), CONTEXT) == "[]\n"

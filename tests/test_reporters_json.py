@@ -11,14 +11,14 @@ from jsonschema import Draft202012Validator
 from report_samples import CART, DEPLOYMENT, RULES, at, finding, shop_report
 
 from meshlint.findings import Finding, Location, Report, ResourceRef
-from meshlint.reporters import FORMATS, ReportContext
+from meshlint.reporters import ReportContext, whole
 from meshlint.text import SourceFile, Span
 
 CONTEXT = ReportContext("1.2.3", RULES)
 
 
 def rendered(report: Report, context: ReportContext = CONTEXT) -> dict[str, Any]:
-    output: dict[str, Any] = json.loads(FORMATS["json"](report, context))
+    output: dict[str, Any] = json.loads(whole("json", report, context))
     return output
 
 
@@ -169,7 +169,7 @@ def test_text_stays_readable_but_can_be_encoded_and_printed() -> None:
     file = SourceFile("d\u00e4\udcff\x9b.yaml", "a: b\n")
     hostile = "\u503c \ud800 \u202e \x7f \x1b"
     report = Report((Finding("r", "info", hostile, Location(file, Span(0, 1), resource=CART)),))
-    output = FORMATS["json"](report, CONTEXT)
+    output = whole("json", report, CONTEXT)
     assert "\u503c" in output
     assert "d\u00e4\\udcff\\u009b.yaml" in output
     assert output.encode("utf-8")
@@ -178,14 +178,14 @@ def test_text_stays_readable_but_can_be_encoded_and_printed() -> None:
 
 
 def test_verbosity_width_and_color_change_nothing() -> None:
-    plain = FORMATS["json"](shop_report(), CONTEXT)
-    assert plain == FORMATS["json"](shop_report(), ReportContext("1.2.3", RULES, True, 40, -1))
-    assert plain == FORMATS["json"](shop_report(), ReportContext("1.2.3", RULES, False, 200, 1))
+    plain = whole("json", shop_report(), CONTEXT)
+    assert plain == whole("json", shop_report(), ReportContext("1.2.3", RULES, True, 40, -1))
+    assert plain == whole("json", shop_report(), ReportContext("1.2.3", RULES, False, 200, 1))
     assert plain.endswith("}\n")
 
 
 def test_each_finding_has_a_line_of_its_own() -> None:
-    lines = FORMATS["json"](shop_report(), CONTEXT).splitlines()
+    lines = whole("json", shop_report(), CONTEXT).splitlines()
     assert sum('"rule": ' in line for line in lines) == 3
 
 

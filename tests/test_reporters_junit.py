@@ -14,7 +14,7 @@ from report_samples import DEPLOYMENT, INSTALLATION, RULES, at, finding, shop_re
 
 from meshlint.dataclass import replace
 from meshlint.findings import Location, Report
-from meshlint.reporters import FORMATS, ReportContext
+from meshlint.reporters import ReportContext, whole
 from meshlint.text import SourceFile, Span
 
 CONTEXT = ReportContext("1.2.3", RULES)
@@ -29,12 +29,12 @@ REPORTS = {
 
 
 def tree_of(report: Report, context: ReportContext = CONTEXT) -> ET.Element:
-    return ET.fromstring(FORMATS["junit"](report, context).encode())
+    return ET.fromstring(whole("junit", report, context).encode())
 
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_fits_the_schema(name: str) -> None:
-    text = FORMATS["junit"](REPORTS[name], CONTEXT)
+    text = whole("junit", REPORTS[name], CONTEXT)
     assert [error.reason for error in SCHEMA.iter_errors(ET.fromstring(text.encode()))] == []
     assert text.isascii()
 
@@ -105,7 +105,7 @@ def test_a_clean_run_is_a_test_that_passes() -> None:
 
 
 def test_what_xml_cannot_hold_is_shown_escaped() -> None:
-    text = FORMATS["junit"](hostile_report(), CONTEXT)
+    text = whole("junit", hostile_report(), CONTEXT)
     told = "".join(ET.fromstring(text).itertext())
     assert r"\x00\x1b[31m \u202e\ufffe\uffff\ud800" in told
     assert "<b>&amp;</b>" in told
@@ -120,7 +120,7 @@ def test_no_text_whatever_breaks_the_xml(message: str, path: str) -> None:
     place = Location(SourceFile(path, "a: 1\n"), Span(0, 1), message=message)
     report = Report((finding(place, place, message=message),))
     for name in ("junit", "checkstyle"):
-        ET.fromstring(FORMATS[name](report, CONTEXT).encode("ascii"))
+        ET.fromstring(whole(name, report, CONTEXT).encode("ascii"))
 
 
 def test_a_large_report_tells_of_every_finding() -> None:

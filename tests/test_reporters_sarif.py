@@ -28,7 +28,7 @@ from meshlint.findings import (
     Skipped,
     Suppressed,
 )
-from meshlint.reporters import FORMATS, ReportContext
+from meshlint.reporters import ReportContext, whole
 from meshlint.reporters.fingerprints import line_hashes
 from meshlint.reporters.sarif import MAX_GZIPPED, MAX_RESULTS, MAX_SHOWN
 from meshlint.text import SourceFile, Span
@@ -37,7 +37,7 @@ CONTEXT = ReportContext("1.2.3", RULES)
 
 
 def run_of(report: Report, context: ReportContext = CONTEXT) -> dict[str, Any]:
-    (run,) = json.loads(FORMATS["sarif"](report, context))["runs"]
+    (run,) = json.loads(whole("sarif", report, context))["runs"]
     return dict(run)
 
 
@@ -84,20 +84,20 @@ REPORTS = {
 @pytest.mark.parametrize("name", REPORTS)
 def test_the_multitool_has_nothing_to_say(name: str, tmp_path: Path) -> None:
     file = tmp_path / "report.sarif"
-    file.write_text(FORMATS["sarif"](REPORTS[name], CONTEXT), "utf-8")
+    file.write_text(whole("sarif", REPORTS[name], CONTEXT), "utf-8")
     assert complaints(file) == []
 
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_fits_the_json_schema(name: str, tmp_path: Path) -> None:
     file = tmp_path / "report.sarif"
-    file.write_text(FORMATS["sarif"](REPORTS[name], CONTEXT), "utf-8")
+    file.write_text(whole("sarif", REPORTS[name], CONTEXT), "utf-8")
     assert schema_errors(file) == []
 
 
 @pytest.mark.slow
 def test_the_validators_do_find_what_is_wrong(tmp_path: Path) -> None:
-    log = json.loads(FORMATS["sarif"](shop_report(), CONTEXT))
+    log = json.loads(whole("sarif", shop_report(), CONTEXT))
     results = log["runs"][0]["results"]
     results[0]["locations"] = []
     results[1]["ruleIndex"] = 99
@@ -282,7 +282,7 @@ def test_lines_of_a_secret_are_not_hashed() -> None:
     location = replace(at(DEPLOYMENT, "server"), hide_text=True)
     found = result_of(finding(location, fingerprint="5f0c"))
     assert found["partialFingerprints"] == {"meshlint/v1": "5f0c"}
-    assert SECRET not in FORMATS["sarif"](hostile_names(), CONTEXT)
+    assert SECRET not in whole("sarif", hostile_names(), CONTEXT)
 
 
 def notes_of(run: dict[str, Any]) -> list[str]:
@@ -316,7 +316,7 @@ def test_of_more_than_github_shows_the_first_tell_the_most() -> None:
 
 
 def test_a_large_report_is_far_below_the_size_that_github_takes() -> None:
-    text = FORMATS["sarif"](large_report(), replace(CONTEXT, rules=LARGE_RULES))
+    text = whole("sarif", large_report(), replace(CONTEXT, rules=LARGE_RULES))
     assert len(gzip.compress(text.encode())) < MAX_GZIPPED / 10
 
 
@@ -335,7 +335,7 @@ def test_a_file_that_would_be_too_large_is_cut_and_says_so() -> None:
         )
         for number in range(4_000)
     ]
-    text = FORMATS["sarif"](Report(tuple(found)), CONTEXT)
+    text = whole("sarif", Report(tuple(found)), CONTEXT)
     assert len(gzip.compress(text.encode())) <= MAX_GZIPPED
     (run,) = json.loads(text)["runs"]
     assert 2_500 < len(run["results"]) < 4_000
@@ -414,15 +414,15 @@ def test_category(category: str, shown: str) -> None:
 
 def test_suppressed_findings_are_no_results_because_github_would_open_alerts() -> None:
     hidden = finding(at(DEPLOYMENT, "kind"), message="accepted")
-    text = FORMATS["sarif"](Report(suppressed=(Suppressed(hidden, "comment"),)), CONTEXT)
+    text = whole("sarif", Report(suppressed=(Suppressed(hidden, "comment"),)), CONTEXT)
     assert json.loads(text)["runs"][0]["results"] == []
     assert "accepted" not in text
 
 
 def test_output_can_be_encoded_and_is_always_the_same() -> None:
-    output = FORMATS["sarif"](hostile_report(), CONTEXT)
+    output = whole("sarif", hostile_report(), CONTEXT)
     assert output.encode("utf-8")
     assert output.isascii() or "\u202e" not in output
     report = hostile_report()
     shuffled = replace(report, findings=report.findings[::-1])
-    assert FORMATS["sarif"](shuffled, replace(CONTEXT, rules=RULES[::-1])) == output
+    assert whole("sarif", shuffled, replace(CONTEXT, rules=RULES[::-1])) == output

@@ -9,14 +9,14 @@ from report_samples import DEPLOYMENT, RULES, at, finding, shop_report
 
 from meshlint.dataclass import replace
 from meshlint.findings import Assumption, ItemState, Readiness, Report, ResourceRef, Skipped
-from meshlint.reporters import FORMATS, ReportContext
+from meshlint.reporters import ReportContext, whole
 
 CONTEXT = ReportContext("1.2.3", RULES)
 
 
 def summary(report: Report, context: ReportContext = CONTEXT) -> str:
     """What is printed when nothing was found."""
-    return FORMATS["text"](replace(report, findings=()), context)
+    return whole("text", replace(report, findings=()), context)
 
 
 def shown(text: str) -> str:
@@ -47,12 +47,12 @@ def test_nothing_linted_is_not_a_success() -> None:
 def test_findings_are_counted_by_severity() -> None:
     place = at(DEPLOYMENT, "kind")
     found = [finding(place, severity=severity) for severity in ("info", "error", "info")]
-    output = FORMATS["text"](Report(tuple(found), resources=1), CONTEXT)
+    output = whole("text", Report(tuple(found), resources=1), CONTEXT)
     assert "\n3 findings: 1 error, 2 info\n" in output
 
 
 def test_findings_in_a_file_without_objects_are_not_nothing() -> None:
-    output = FORMATS["text"](Report((finding(at(DEPLOYMENT, "kind")),)), CONTEXT)
+    output = whole("text", Report((finding(at(DEPLOYMENT, "kind")),)), CONTEXT)
     assert "Nothing was linted" not in output
 
 
@@ -214,31 +214,31 @@ def test_lines_fit_the_terminal(width: int) -> None:
 
 
 def test_concise_is_one_line_for_each_finding() -> None:
-    assert FORMATS["concise"](shop_report(), CONTEXT) == (
+    assert whole("concise", shop_report(), CONTEXT) == (
         "mesh/istio.yaml:5:3: error[mesh-mtls-not-strict] "
         "the mesh of istio-system accepts plain text\n"
         "shop/cart.yaml:17:17: warning[cpu-limit-missing] container server has no CPU limit\n"
         "shop/cart.yaml:27:16: warning[hpa-min-replicas-low] HorizontalPodAutoscaler shop/cart "
         "may scale Deployment shop/cart down to 1 replica\n"
     )
-    assert FORMATS["concise"](Report(), CONTEXT) == ""
+    assert whole("concise", Report(), CONTEXT) == ""
 
 
 def test_concise_message_never_spreads_over_lines() -> None:
     found = finding(at(DEPLOYMENT, "kind"), message="one\n  two\r\nthree")
-    assert FORMATS["concise"](Report((found,)), CONTEXT) == (
+    assert whole("concise", Report((found,)), CONTEXT) == (
         "shop/cart.yaml:2:1: warning[cpu-limit-missing] one two three\n"
     )
 
 
 def test_concise_in_color() -> None:
     found = finding(at(DEPLOYMENT, "kind"), message="m", severity="info")
-    assert FORMATS["concise"](Report((found,)), replace(CONTEXT, color=True)) == (
+    assert whole("concise", Report((found,)), replace(CONTEXT, color=True)) == (
         "\x1b[1mshop/cart.yaml\x1b[0m:2:1: \x1b[1;36minfo[cpu-limit-missing]\x1b[0m m\n"
     )
 
 
 def test_concise_ends_with_the_summary_when_verbose() -> None:
-    output = FORMATS["concise"](shop_report(), replace(CONTEXT, verbosity=1))
+    output = whole("concise", shop_report(), replace(CONTEXT, verbosity=1))
     assert "1 replica\n\n3 findings: 1 error, 2 warnings\n" in output
     assert output.endswith("alerts — no alert that names a mesh metric is in the input\n")

@@ -16,7 +16,7 @@ from report_samples import CART, DEPLOYMENT, RULES, at, finding, shop_report
 
 from meshlint.dataclass import replace
 from meshlint.findings import Finding, Location, Report, RuleInfo
-from meshlint.reporters import FORMATS, ReportContext
+from meshlint.reporters import ReportContext, whole
 from meshlint.reporters.terminal import TO_ASCII, width_of, wrap
 from meshlint.text import SourceFile, Span
 
@@ -26,7 +26,7 @@ COLORS = re.compile(r"\x1b\[[0-9;]*m")
 def diagnostics(*findings: Finding, width: int = 80, color: bool = False) -> str:
     """What is printed about findings, without the summary and without explanations."""
     report = Report(findings, files=1, documents=1, resources=1)
-    output = FORMATS["text"](report, ReportContext("1.2.3", (), color, width))
+    output = whole("text", report, ReportContext("1.2.3", (), color, width))
     return output[: output.rindex("\n\n") + 1]
 
 
@@ -47,7 +47,7 @@ def shown(text: str) -> str:
 
 
 def test_run_in_80_columns() -> None:
-    assert FORMATS["text"](shop_report(), ReportContext("1.2.3", RULES)) == shown("""
+    assert whole("text", shop_report(), ReportContext("1.2.3", RULES)) == shown("""
         error[mesh-mtls-not-strict]: the mesh of istio-system accepts plain text
          --> mesh/istio.yaml:5:3 · IstioOperator istio-system/mesh
           |
@@ -106,7 +106,7 @@ def test_run_in_80_columns() -> None:
 
 
 def test_run_in_48_columns() -> None:
-    assert FORMATS["text"](shop_report(), ReportContext("1.2.3", RULES, width=48)) == shown("""
+    assert whole("text", shop_report(), ReportContext("1.2.3", RULES, width=48)) == shown("""
         error[mesh-mtls-not-strict]: the mesh of
             istio-system accepts plain text
          --> mesh/istio.yaml:5:3
@@ -183,8 +183,8 @@ def test_run_in_48_columns() -> None:
 
 
 def test_colors_are_all_that_color_adds() -> None:
-    plain = FORMATS["text"](shop_report(), ReportContext("1.2.3", RULES))
-    colored = FORMATS["text"](shop_report(), ReportContext("1.2.3", RULES, color=True))
+    plain = whole("text", shop_report(), ReportContext("1.2.3", RULES))
+    colored = whole("text", shop_report(), ReportContext("1.2.3", RULES, color=True))
     assert COLORS.sub("", colored) == plain
     assert "\x1b" not in plain
 
@@ -208,7 +208,7 @@ def test_colored_diagnostic() -> None:
 
 def test_why_and_help_are_said_once_for_each_rule() -> None:
     report = Report((finding(at(DEPLOYMENT, "server")),) * 3, resources=1)
-    output = FORMATS["text"](report, ReportContext("1.2.3", RULES))
+    output = whole("text", report, ReportContext("1.2.3", RULES))
     assert output.count("warning[cpu-limit-missing]") == 3
     assert output.count("= why:") == output.count("= help:") == 1
     assert output.count("meshlint explain cpu-limit-missing") == 1
@@ -224,7 +224,7 @@ def test_only_the_first_sentence_of_why_and_of_it_three_lines() -> None:
         remediation="Use sixty words " * 20,
     )
     report = Report((finding(at(DEPLOYMENT, "server"), rule="r"),), resources=1)
-    output = FORMATS["text"](report, ReportContext("1.2.3", (rule,), width=60))
+    output = whole("text", report, ReportContext("1.2.3", (rule,), width=60))
     assert "   = why: Ends here, e.g. at this `dot`.\n   = help: Use sixty" in output
     (help_text,) = re.findall(r"= help: (.*?)\n   = more: meshlint explain r\n", output, re.DOTALL)
     assert help_text.count("\n") == 2
@@ -233,8 +233,8 @@ def test_only_the_first_sentence_of_why_and_of_it_three_lines() -> None:
 
 def test_quiet_is_concise_and_has_no_summary() -> None:
     context = ReportContext("1.2.3", RULES, verbosity=-1)
-    assert FORMATS["text"](shop_report(), context) == FORMATS["concise"](shop_report(), context)
-    assert FORMATS["text"](Report(), context) == ""
+    assert whole("text", shop_report(), context) == whole("concise", shop_report(), context)
+    assert whole("text", Report(), context) == ""
 
 
 # ------------------------------------------------------------------------------------ frames
@@ -568,7 +568,7 @@ def test_many_related_places_are_cut_unless_verbose() -> None:
     output = diagnostics(found)
     assert output.count("here") == 5
     assert output.endswith("  |\n  = note: 3 more related places (-v shows all)\n")
-    verbose = FORMATS["text"](Report((found,)), ReportContext("1.2.3", verbosity=1))
+    verbose = whole("text", Report((found,)), ReportContext("1.2.3", verbosity=1))
     assert verbose.count("here") == 8
     assert "more related places" not in verbose
 
@@ -722,14 +722,14 @@ def test_control_characters_never_reach_the_terminal(message: str, text: str, wi
     for name in ("text", "concise"):
         for verbosity in (0, 1):
             context = ReportContext("1.2.3", RULES, width=width, verbosity=verbosity)
-            output = FORMATS[name](report, context)
+            output = whole(name, report, context)
             assert output.encode("utf-8")
             assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", output)
 
 
 def test_glyphs_have_ascii_substitutes_of_the_same_width() -> None:
     context = ReportContext("1.2.3", RULES, verbosity=1)
-    output = FORMATS["text"](shop_report(), context).translate(TO_ASCII)
+    output = whole("text", shop_report(), context).translate(TO_ASCII)
     assert output.isascii()
     assert all(len(substitute) == 1 for substitute in TO_ASCII.values())
 
@@ -737,8 +737,8 @@ def test_glyphs_have_ascii_substitutes_of_the_same_width() -> None:
 def test_text_output_does_not_load_what_only_sarif_needs() -> None:
     program = (
         "import sys; from meshlint.findings import Report;"
-        "from meshlint.reporters import FORMATS, ReportContext;"
-        "FORMATS['text'](Report(), ReportContext('1'));"
+        "from meshlint.reporters import FORMATS, ReportContext, whole;"
+        "whole('text', Report(), ReportContext('1'));"
         "print([name for name in sys.modules if name.startswith(('meshlint.reporters', 'urllib'))])"
     )
     loaded = subprocess.run(

@@ -101,7 +101,8 @@ def test_bad_manifests_are_reported(
             rationale=rule.rationale,
             remediation=rule.remediation,
         )
-        output = diagnostics(planned(report), ReportContext(version=__version__, rules=[info]))
+        context = ReportContext(version=__version__, rules=[info])
+        output = "".join(diagnostics(planned(report), context))
         name = case.name if case.is_dir() else case.name.removesuffix(case.suffix)
         golden = case.parent / f"{name}.out"
         if update_golden:

@@ -22,7 +22,7 @@ from meshlint.enablement import enable
 from meshlint.fixes import diff_lines, planned
 from meshlint.lint import Request, lint
 from meshlint.model.resources import Resource
-from meshlint.reporters import FORMATS, ReportContext
+from meshlint.reporters import FORMATS, ReportContext, whole
 from meshlint.ruleset import load_builtin, load_directory
 
 CONTEXT = ReportContext(version="1", rules=[], color=True, width=200, verbosity=1)
@@ -205,7 +205,7 @@ def test_colored_reports(planted: tuple[Path, Plants], monkeypatch: pytest.Monke
     monkeypatch.chdir(tree)
     rules = load_builtin()
     result = lint(Request(["."], [enable(rule) for rule in rules], known_rules=rules))
-    text = FORMATS["text"](planned(result.report), CONTEXT)
+    text = whole("text", planned(result.report), CONTEXT)
     assert "\x1b[" in text
     assert not leaks(plants, [("text", text)])
 
@@ -297,5 +297,5 @@ def test_what_a_crashing_check_says_of_a_secret_is_kept(
     (finding,) = result.report.findings
     assert "ValueError" in finding.message
     assert "in crash" in result.crashes[0]
-    texts = [(name, FORMATS[name](result.report, CONTEXT)) for name in FORMATS]
+    texts = [(name, whole(name, result.report, CONTEXT)) for name in FORMATS]
     assert not leaks(plants, [*texts, ("trace", result.crashes[0])])

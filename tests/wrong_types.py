@@ -35,7 +35,7 @@ from meshlint.mesh.world import World
 from meshlint.model.index import Index
 from meshlint.model.resources import make_resource
 from meshlint.model.values import get
-from meshlint.reporters import FORMATS, ReportContext
+from meshlint.reporters import FORMATS, ReportContext, whole
 from meshlint.reporters.inspection import render_inspection
 from meshlint.ruleset import Rule, load_builtin
 from meshlint.suppressions import NONE
@@ -366,7 +366,7 @@ def _trouble(case: Case, texts: Mapping[str, str], effort: Effort) -> str:
         return ""
     context = ReportContext(version=__version__, rules=[])
     for name in FORMATS:
-        FORMATS[name](report, context)
+        whole(name, report, context)
     _inspected(result)
 
     def again(changed: Mapping[str, str]) -> Any:

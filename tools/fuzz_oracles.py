@@ -27,7 +27,7 @@ from meshlint.enablement import EnabledRule, enable
 from meshlint.findings import Location, Report, RuleInfo
 from meshlint.fixes import fix_all, planned
 from meshlint.lint import Request, Result, lint
-from meshlint.reporters import FORMATS, ReportContext
+from meshlint.reporters import ReportContext, whole
 from meshlint.ruleset import load_builtin
 
 TIME_LIMIT = float(os.environ.get("MESHLINT_FUZZ_SECONDS", "5"))
@@ -181,7 +181,7 @@ def _last_line(text: str) -> str:
 
 def render(name: str, report: Report, context: ReportContext) -> None:
     """Writes a report in a format and reads it again, where the format has a grammar."""
-    text = FORMATS[name](report, context)
+    text = whole(name, report, context)
     text.encode("utf-8")
     if name in ("json", "sarif", "gitlab"):
         json.loads(text)

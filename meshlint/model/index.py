@@ -92,16 +92,24 @@ class Index:
         return found[: found.index(resource)] if len(found) > 1 else ()
 
     @cached_property
-    def _in_document(self) -> Mapping[Document, Mapping[Path, Resource]]:
+    def _whole_documents(self) -> Mapping[Document, Resource]:
+        return {resource.document: resource for resource in self.resources if not resource.path}
+
+    @cached_property
+    def _members(self) -> Mapping[Document, Mapping[Path, Resource]]:
         table: dict[Document, dict[Path, Resource]] = defaultdict(dict)
         for resource in self.resources:
-            table[resource.document][resource.path] = resource
+            if resource.path:
+                table[resource.document][resource.path] = resource
         return table
 
     def resource_at(self, document: Document, path: Path) -> Resource | None:
         """The object that a place in a document belongs to."""
-        table = self._in_document.get(document, {})
-        for length in range(len(path) + 1 if table else 0):
+        whole = self._whole_documents.get(document)
+        if whole is not None:
+            return whole
+        table = self._members.get(document, {})
+        for length in range(1, len(path) + 1 if table else 0):
             found = table.get(path[:length])
             if found is not None:
                 return found

@@ -1,12 +1,12 @@
 """Reports as text: for people, for programs, for code hosts.
 
-A reporter is a plain function from a report to text, `render` of its module. The module is imported
-when the format is first used.
+A reporter is a plain function from a report to pieces of text, `render` of its module. The module
+is imported when the format is first used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,17 +15,18 @@ from meshlint.reporters.context import CI_VARIABLES, ReportContext
 if TYPE_CHECKING:
     from meshlint.findings import Report
 
-__all__ = ["CI_VARIABLES", "FORMATS", "ReportContext", "Reporter"]
+__all__ = ["CI_VARIABLES", "FORMATS", "ReportContext", "Reporter", "whole"]
 
-Reporter = Callable[["Report", ReportContext], str]
+Reporter = Callable[["Report", ReportContext], Iterable[str]]
+"""Pieces that follow each other, as a report on a large input may be larger than that."""
 
 
 def _reporter(module: str) -> Reporter:
-    def report_as_text(report: Report, context: ReportContext) -> str:
+    def pieces(report: Report, context: ReportContext) -> Iterable[str]:
         render: Reporter = import_module(f"meshlint.reporters.{module}").render
         return render(report, context)
 
-    return report_as_text
+    return pieces
 
 
 FORMATS: dict[str, Reporter] = {
@@ -39,3 +40,8 @@ FORMATS: dict[str, Reporter] = {
     "junit": _reporter("junit"),
     "checkstyle": _reporter("checkstyle"),
 }
+
+
+def whole(name: str, report: Report, context: ReportContext) -> str:
+    """A report in one of the formats as a single text."""
+    return "".join(FORMATS[name](report, context))

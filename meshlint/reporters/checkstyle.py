@@ -9,6 +9,8 @@ from meshlint.reporters.terminal import one_line
 from meshlint.reporters.xml import DECLARATION, attributes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from meshlint.findings import Finding, Report
     from meshlint.reporters.context import ReportContext
 
@@ -16,18 +18,18 @@ _FORMAT = "4.3"
 """Version of Checkstyle whose report has this shape; readers expect one."""
 
 
-def render(report: Report, context: ReportContext) -> str:  # noqa: ARG001 - all formats have one signature
+def render(report: Report, context: ReportContext) -> Iterator[str]:  # noqa: ARG001 - all formats have one signature
     """The findings by file, in the order of the report."""
     by_file: dict[str, list[Finding]] = {}
     for finding in report.findings:
         by_file.setdefault(finding.location.file.path, []).append(finding)
-    lines = [f"<checkstyle{attributes({'version': _FORMAT})}>"]
+    yield f"{DECLARATION}<checkstyle{attributes({'version': _FORMAT})}>\n"
     for path, findings in by_file.items():
-        lines.append(f"  <file{attributes({'name': path})}>")
-        lines += [f"    <error{attributes(_error(finding))}/>" for finding in findings]
-        lines.append("  </file>")
-    lines.append("</checkstyle>")
-    return DECLARATION + "".join(f"{line}\n" for line in lines)
+        yield f"  <file{attributes({'name': path})}>\n"
+        for finding in findings:
+            yield f"    <error{attributes(_error(finding))}/>\n"
+        yield "  </file>\n"
+    yield "</checkstyle>\n"
 
 
 def _error(finding: Finding) -> dict[str, object]:

@@ -8,20 +8,23 @@ from meshlint.reporters.places import place_of
 from meshlint.reporters.terminal import BOLD, SEVERITY_COLORS, one_line, paint, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from meshlint.findings import Finding, Report
     from meshlint.reporters.context import ReportContext
 
 
-def render(report: Report, context: ReportContext) -> str:
+def render(report: Report, context: ReportContext) -> Iterator[str]:
     """`path:line:column: severity[rule] message`; the closing summary only when verbose."""
-    lines = [_line(finding, context.color) for finding in report.findings]
+    for finding in report.findings:
+        yield f"{_line(finding, context.color)}\n"
     if context.verbosity > 0:
         from meshlint.reporters.summary import summary_lines
 
-        if lines:
-            lines.append("")
-        lines += summary_lines(report, context)
-    return "".join(f"{line}\n" for line in lines)
+        if report.findings:
+            yield "\n"
+        for line in summary_lines(report, context):
+            yield f"{line}\n"
 
 
 def _line(finding: Finding, color: bool) -> str:

@@ -16,7 +16,7 @@ from meshlint.reporters.terminal import one_line, shorten, visible
 from meshlint.reporters.wording import by_severity, checked, counted, first_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from meshlint.findings import Finding, Location, Report, RuleInfo, Severity
     from meshlint.reporters.context import ReportContext
@@ -36,7 +36,7 @@ _DATA = (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"))
 _PROPERTY = (*_DATA, (":", "%3A"), (",", "%2C"))
 
 
-def render(report: Report, context: ReportContext) -> str:
+def render(report: Report, context: ReportContext) -> Iterator[str]:
     """Commands for the findings that GitHub has room for, and a last one that says what it has not.
 
     The closing line for the log is no command and holds only numbers: the runner carries out what
@@ -44,10 +44,11 @@ def render(report: Report, context: ReportContext) -> str:
     """
     rules = {rule.id: rule for rule in context.rules}
     shown, cut = _shown(report)
-    lines = [_command(finding, rules.get(finding.rule), context) for finding in shown]
+    for finding in shown:
+        yield f"{_command(finding, rules.get(finding.rule), context)}\n"
     if cut:
-        lines.append(_cut(cut))
-    return "".join(f"{line}\n" for line in [*lines, _closing(report)])
+        yield f"{_cut(cut)}\n"
+    yield f"{_closing(report)}\n"
 
 
 def _shown(report: Report) -> tuple[list[Finding], dict[Severity, int]]:

@@ -17,7 +17,7 @@ from meshlint.reporters.wording import by_severity, checked, counted, first_sent
 from meshlint.reporters.xml import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from meshlint.findings import Finding, Location, Readiness, Report, RuleInfo
     from meshlint.reporters.context import ReportContext
@@ -43,7 +43,7 @@ _MARKS = {
 _MARKUP = regexp(r"[\\`*_\[\]<>#|~$&]")
 
 
-def render(report: Report, context: ReportContext) -> str:
+def render(report: Report, context: ReportContext) -> Iterator[str]:
     """At most MAX_BYTES of UTF-8; what had no room is counted, by rule and as a whole."""
     readiness, about = _readiness(report), _about_run(report)
     room = MAX_BYTES - _size([*readiness, *about]) - 2_000  # for the counts above them
@@ -56,7 +56,8 @@ def render(report: Report, context: ReportContext) -> str:
             " the formats `sarif` and `text` have all."
         )
         lines += [said, ""]
-    return "".join(f"{line}\n" for line in [*lines, *readiness, *sections, *about])
+    for line in (*lines, *readiness, *sections, *about):
+        yield f"{line}\n"
 
 
 def _size(lines: Sequence[str]) -> int:

@@ -11,23 +11,24 @@ from meshlint.reporters.ranking import in_order
 from meshlint.reporters.terminal import one_line, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from meshlint.findings import Finding, Report, Severity
     from meshlint.reporters.context import ReportContext
 
 _SEVERITIES: dict[Severity, str] = {"error": "major", "warning": "minor", "info": "info"}
 
 
-def render(report: Report, context: ReportContext) -> str:
+def render(report: Report, context: ReportContext) -> Iterator[str]:
     """One issue for each finding, most severe first."""
-    issues = []
     used: set[str] = set()
+    between = "[\n  "
     for finding in in_order(report.findings):
         issue = _issue(finding, context, used)
         used.add(issue["fingerprint"])
-        issues.append(json.dumps(issue))
-    if not issues:
-        return "[]\n"
-    return "[\n" + ",\n".join(f"  {issue}" for issue in issues) + "\n]\n"
+        yield f"{between}{json.dumps(issue)}"
+        between = ",\n  "
+    yield "\n]\n" if used else "[]\n"
 
 
 def _issue(finding: Finding, context: ReportContext, used: set[str]) -> dict[str, Any]:

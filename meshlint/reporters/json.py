@@ -11,6 +11,8 @@ from meshlint.reporters.places import place_of
 from meshlint.reporters.terminal import UNSAFE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from meshlint.findings import FileEdit, Finding, Fix, Location, Report, ResourceRef
     from meshlint.reporters.context import ReportContext
 
@@ -25,18 +27,19 @@ def dump(value: object) -> str:
     return _ESCAPED.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
-def dump_list(values: list[Any], indent: str) -> str:
-    """A JSON list with each value on a line of its own: easy to compare, and quick to write."""
-    if not values:
-        return "[]"
-    inner = ",\n".join(f"{indent}  {dump(value)}" for value in values)
-    return f"[\n{inner}\n{indent}]"
+def listed(dumped: Iterable[str], indent: str) -> Iterator[str]:
+    """A JSON list of values on a line of their own each: easy to compare, and quick to write."""
+    between = f"[\n{indent}  "
+    for value in dumped:
+        yield f"{between}{value}"
+        between = f",\n{indent}  "
+    yield f"\n{indent}]" if between[0] == "," else "[]"
 
 
-def render(report: Report, context: ReportContext) -> str:
+def render(report: Report, context: ReportContext) -> Iterator[str]:
     """The whole report, whatever the verbosity."""
     help_uris = {rule.id: rule.help_uri for rule in context.rules}
-    findings = [_finding(finding, help_uris.get(finding.rule, "")) for finding in report.findings]
+    findings = (_finding(finding, help_uris.get(finding.rule, "")) for finding in report.findings)
     summary = {
         "findings": {
             severity: sum(finding.severity == severity for finding in report.findings)
@@ -47,17 +50,17 @@ def render(report: Report, context: ReportContext) -> str:
         "resources": report.resources,
         "rules": report.rules,
     }
-    lists: dict[str, list[Any]] = {
-        "skipped": [
+    lists: dict[str, Iterable[Any]] = {
+        "skipped": (
             {"file": entry.file, "document": entry.document, "reason": entry.reason}
             for entry in report.skipped
-        ],
-        "without_schema": [
+        ),
+        "without_schema": (
             {"apiVersion": entry.api_version, "kind": entry.kind, "resources": entry.resources}
             for entry in report.without_schema
-        ],
-        "notices": list(report.notices),
-        "suppressed": [
+        ),
+        "notices": report.notices,
+        "suppressed": (
             {
                 "rule": entry.finding.rule,
                 "by": entry.by,
@@ -66,16 +69,16 @@ def render(report: Report, context: ReportContext) -> str:
                 **_location(entry.finding.location),
             }
             for entry in report.suppressed
-        ],
-        "gone": [
+        ),
+        "gone": (
             {"rule": entry.rule, "file": entry.file, "resource": entry.resource}
             for entry in report.gone
-        ],
-        "assumptions": [
+        ),
+        "assumptions": (
             {"concern": entry.concern, "complete": entry.complete, "reason": entry.reason}
             for entry in report.assumptions
-        ],
-        "readiness": [
+        ),
+        "readiness": (
             {
                 "resource": _resource(entry.subject),
                 "role": entry.role,
@@ -83,15 +86,16 @@ def render(report: Report, context: ReportContext) -> str:
                 "items": dict(entry.items),
             }
             for entry in report.readiness
-        ],
+        ),
     }
-    members = [f'    "{key}": {dump(value)}' for key, value in summary.items()]
-    members += [f'    "{key}": {dump_list(values, "    ")}' for key, values in lists.items()]
-    return (
-        f'{{\n  "version": {dump(context.version)},\n'
-        f'  "findings": {dump_list(findings, "  ")},\n'
-        '  "summary": {\n' + ",\n".join(members) + "\n  }\n}\n"
-    )
+    yield f'{{\n  "version": {dump(context.version)},\n  "findings": '
+    yield from listed(map(dump, findings), "  ")
+    yield ',\n  "summary": {\n'
+    yield ",\n".join(f'    "{key}": {dump(value)}' for key, value in summary.items())
+    for key, values in lists.items():
+        yield f',\n    "{key}": '
+        yield from listed(map(dump, values), "    ")
+    yield "\n  }\n}\n"
 
 
 def _finding(finding: Finding, help_uri: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from meshlint.reporters.terminal import one_line
 from meshlint.reporters.xml import DECLARATION, attributes, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from meshlint.findings import Finding, Report, RuleInfo
     from meshlint.reporters.context import ReportContext
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _CLEAN = "no findings"
 
 
-def render(report: Report, context: ReportContext) -> str:
+def render(report: Report, context: ReportContext) -> Iterator[str]:
     """Errors and warnings are failures; what could not be linted is an error.
 
     Something of severity info passes, with the findings in its output. A name holds no line
@@ -34,16 +34,13 @@ def render(report: Report, context: ReportContext) -> str:
     if not suites:
         # Several servers take a report without any test for a failure.
         suites = [_clean()]
-    lines: list[str] = []
-    tests = failures = errors = 0
-    for numbers, suite in suites:
-        lines += suite
-        tests, failures, errors = (
-            total + number for total, number in zip((tests, failures, errors), numbers, strict=True)
-        )
+    tests, failures, errors = map(sum, zip(*(numbers for numbers, _ in suites), strict=True))
     head = {"name": "meshlint", "tests": tests, "failures": failures, "errors": errors, "time": 0}
-    lines = [f"<testsuites{attributes(head)}>", *lines, "</testsuites>"]
-    return DECLARATION + "".join(f"{line}\n" for line in lines)
+    yield f"{DECLARATION}<testsuites{attributes(head)}>\n"
+    for _, suite in suites:
+        for line in suite:
+            yield f"{line}\n"
+    yield "</testsuites>\n"
 
 
 _Numbers = tuple[int, int, int]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from meshlint.findings import RuleInfo
 from meshlint.patterns import regexp
 from meshlint.reporters.fingerprints import line_hashes
-from meshlint.reporters.json import dump, dump_list
+from meshlint.reporters.json import dump, listed
 from meshlint.reporters.places import place_of, quoted, repository_path
 from meshlint.reporters.ranking import in_order, ranked
 
@@ -45,7 +45,7 @@ _SECURITY_SCORES: dict[Severity, str] = {"error": "8.0", "warning": "5.0", "info
 _RESERVED = regexp(r"[\\\[\]]")
 _LINK_LIKE = regexp(r"\[(?=[^\[\]]*\]\()")
 
-_DOCUMENT = """\
+_BEGIN = """\
 {
   "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
   "version": "2.1.0",
@@ -68,14 +68,15 @@ _DOCUMENT = """\
           "toolExecutionNotifications": %s
         }
       ],
-      "results": %s
+      "results": """
+_END = """
     }
   ]
 }
 """
 
 
-def render(report: Report, context: ReportContext) -> str:
+def render(report: Report, context: ReportContext) -> list[str]:
     """One run with every enabled rule and the findings, most severe first.
 
     More findings than GitHub shows come in an order of which any beginning tells the most.
@@ -85,44 +86,54 @@ def render(report: Report, context: ReportContext) -> str:
     rules = _rules(report, context)
     numbers = {rule.id: number for number, rule in enumerate(rules)}
     hashes = _hashes(findings)
-    results = [_result(finding, numbers[finding.rule], hashes, context) for finding in findings]
-    text = _written(report, rules, results, context)
-    while results and (size := _gzipped(text)) > MAX_GZIPPED:
-        if any("fixes" in result for result in results):
-            # GitHub does nothing with them.
-            results = [_without_fix(result) for result in results]
+    fixed = sum(_fix_of(finding) is not None for finding in findings)
+
+    def results() -> Iterator[str]:
+        for finding in findings:
+            result = _result(finding, numbers[finding.rule], hashes, context)
+            fix = _fix_of(finding) if fixed else None
+            if fix is not None:
+                result["fixes"] = [_fix(fix, context)]
+            yield dump(result)
+
+    pieces = [*_written(report, rules, results(), len(findings), fixed, context)]
+    while findings and (size := _gzipped(pieces)) > MAX_GZIPPED:
+        if fixed:
+            fixed = 0  # GitHub does nothing with them
         else:
-            results = results[: int(len(results) * MAX_GZIPPED / size * 0.9)]
-        text = _written(report, rules, results, context)
-    return text
+            findings = findings[: int(len(findings) * MAX_GZIPPED / size * 0.9)]
+        pieces = [*_written(report, rules, results(), len(findings), fixed, context)]
+    return pieces
 
 
 def _written(
     report: Report,
     rules: Sequence[RuleInfo],
-    results: list[dict[str, Any]],
+    results: Iterator[str],
+    kept: int,
+    fixed: int,
     context: ReportContext,
-) -> str:
+) -> Iterator[str]:
     version = dump(context.version)
-    return _DOCUMENT % (
+    notifications = _notifications(report, rules, _cut_off(report, kept, fixed), context)
+    yield _BEGIN % (
         version,
         version,
-        dump_list([_rule(rule) for rule in rules], " " * 10),
+        "".join(listed((dump(_rule(rule)) for rule in rules), " " * 10)),
         # What follows the last slash would name a single run.
         dump(f"{context.category.rstrip('/')}/"),
-        dump_list(_notifications(report, rules, results, context), " " * 10),
-        dump_list(results, " " * 6),
+        "".join(listed(map(dump, notifications), " " * 10)),
     )
+    yield from listed(results, " " * 6)
+    yield _END
 
 
-def _without_fix(result: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in result.items() if name != "fixes"}
-
-
-def _gzipped(text: str) -> int:
-    if len(text) < MAX_GZIPPED // 4:
+def _gzipped(pieces: Sequence[str]) -> int:
+    if sum(map(len, pieces)) < MAX_GZIPPED // 4:
         return 0  # so small that it fits as it is, whatever its characters are
-    return len(zlib.compress(text.encode("utf-8")))
+    packed = zlib.compressobj()
+    size = sum(len(packed.compress(piece.encode("utf-8"))) for piece in pieces)
+    return size + len(packed.flush())
 
 
 # ---------------------------------------------------------------------------------------- rules
@@ -221,9 +232,11 @@ def _result(
         ]
     if fingerprints:
         result["partialFingerprints"] = fingerprints
-    if finding.fix is not None and finding.fix.edits:
-        result["fixes"] = [_fix(finding.fix, context)]
     return result
+
+
+def _fix_of(finding: Finding) -> Fix | None:
+    return finding.fix if finding.fix is not None and finding.fix.edits else None
 
 
 def _fix(fix: Fix, context: ReportContext) -> dict[str, Any]:
@@ -325,7 +338,7 @@ def _hashes(findings: Sequence[Finding]) -> dict[str, dict[int, str]]:
 def _notifications(
     report: Report,
     rules: Sequence[RuleInfo],
-    results: Sequence[Mapping[str, Any]],
+    cut_off: Sequence[str],
     context: ReportContext,
 ) -> list[dict[str, Any]]:
     """What a reader of the file must know about the run itself."""
@@ -347,14 +360,14 @@ def _notifications(
     ]
     return [
         *notifications,
-        *({"level": "warning", "message": {"text": said}} for said in _cut_off(report, results)),
+        *({"level": "warning", "message": {"text": said}} for said in cut_off),
     ]
 
 
-def _cut_off(report: Report, results: Sequence[Mapping[str, Any]]) -> list[str]:
+def _cut_off(report: Report, kept: int, fixed: int) -> list[str]:
     """What was left out because of GitHub's limits, and what GitHub will leave out itself."""
     said = []
-    total, kept = len(report.findings), len(results)
+    total = len(report.findings)
     if total > kept:
         said.append(
             f"{total - kept:,} of {total:,} findings are left out, as GitHub refuses more; kept are"
@@ -362,7 +375,6 @@ def _cut_off(report: Report, results: Sequence[Mapping[str, Any]]) -> list[str]:
         )
     if kept > MAX_SHOWN:
         said.append(f"GitHub shows {MAX_SHOWN:,} of {kept:,} findings, the most severe ones")
-    fixable = any(finding.fix is not None and finding.fix.edits for finding in report.findings)
-    if fixable and not any("fixes" in result for result in results):
+    if not fixed and any(_fix_of(finding) for finding in report.findings):
         said.append("the fixes are left out, as GitHub refuses a larger file")
     return said

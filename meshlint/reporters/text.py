@@ -24,6 +24,8 @@ from meshlint.reporters.terminal import (
 from meshlint.reporters.wording import first_sentence
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from meshlint.findings import Finding, Fix, Report, RuleInfo
     from meshlint.reporters.context import ReportContext
 
@@ -32,31 +34,27 @@ _NOTE_LINES = 3
 _FIX_LINES = 8
 
 
-def render(report: Report, context: ReportContext) -> str:
+def render(report: Report, context: ReportContext) -> Iterator[str]:
     """Diagnostics and a closing summary; when quiet, what the concise format gives."""
     if context.verbosity < 0:
         from meshlint.reporters.concise import render as concise
 
-        return concise(report, context)
+        yield from concise(report, context)
+        return
     from meshlint.reporters.summary import summary_lines
 
-    lines = [*_diagnostics(report, context), *summary_lines(report, context)]
-    return "".join(f"{line}\n" for line in lines)
+    yield from diagnostics(report, context)
+    for line in summary_lines(report, context):
+        yield f"{line}\n"
 
 
-def diagnostics(report: Report, context: ReportContext) -> str:
+def diagnostics(report: Report, context: ReportContext) -> Iterator[str]:
     """The findings alone, without a summary."""
-    return "".join(f"{line}\n" for line in _diagnostics(report, context))
-
-
-def _diagnostics(report: Report, context: ReportContext) -> list[str]:
     rules = {rule.id: rule for rule in context.rules}
-    lines = []
     for finding in report.findings:
         # Why and how are said once a run: the same paragraph a hundred times hides the findings.
-        lines += _diagnostic(finding, rules.pop(finding.rule, None), context)
-        lines.append("")
-    return lines
+        lines = _diagnostic(finding, rules.pop(finding.rule, None), context)
+        yield "".join(f"{line}\n" for line in [*lines, ""])
 
 
 def _diagnostic(finding: Finding, rule: RuleInfo | None, context: ReportContext) -> list[str]:
