@@ -655,6 +655,7 @@ class _Builder:
                 value = root[0]
                 if value is None and nodes[0] == last_end:
                     return None
+                positions.nodes = nodes[:]  # without the room to grow
                 return Document(self.file, index, value, start, positions)
             else:
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from operator import itemgetter
 from sys import intern
 from typing import Any, Literal
@@ -481,18 +482,20 @@ def _sort_key(finding: Finding) -> tuple[Any, ...]:
     )
 
 
-def _ordered(findings: Iterable[Finding]) -> Iterator[Finding]:
+def _ordered(findings: list[Finding]) -> Iterator[Finding]:
     """In the order of places. File by file, as the keys of all would take much memory at once."""
-    by_file: dict[str, list[Finding]] = defaultdict(list)
-    for finding in findings:
-        by_file[finding.location.file.path].append(finding)
-    for path in sorted(by_file):
+    findings.sort(key=_file_path)
+    for _, of_file in groupby(findings, _file_path):
         previous: tuple[Any, ...] | None = None
-        keyed = [(_sort_key(finding), finding) for finding in by_file.pop(path)]
+        keyed = [(_sort_key(finding), finding) for finding in of_file]
         for key, finding in sorted(keyed, key=itemgetter(0)):
             if key != previous:  # two roles of one rule may share a subject
                 yield finding
             previous = key
+
+
+def _file_path(finding: Finding) -> str:
+    return finding.location.file.path
 
 
 def _fingerprint(identity: str) -> str:
@@ -571,6 +574,11 @@ def _readiness(run_: _Run, rules: Sequence[EnabledRule], unmet: set[str]) -> Ite
                     continue
                 items = by_subject[id(judged)]
                 items[rule.checklist] = _worse(items.get(rule.checklist), state)
+    known: dict[tuple[tuple[str, ItemState], ...], dict[str, ItemState]] = {}
+    for subject_id, items in by_subject.items():
+        # Most are alike and kept once.
+        key = tuple(sorted(items.items()))
+        by_subject[subject_id] = known.setdefault(key, dict(key))
     for plane in world.installations.control_planes:
         if plane.istiod and id(plane) in by_subject and not _context_only(world, plane):
             yield _entry(_named(plane), "control-plane", by_subject[id(plane)], plane.document)
@@ -621,4 +629,4 @@ def _entry(
     items: Mapping[str, ItemState],
     document: Document,
 ) -> Readiness:
-    return Readiness(subject, role, dict(sorted(items.items())), document.file.path)
+    return Readiness(subject, role, items, document.file.path)

@@ -40,11 +40,16 @@ class Index:
         self.mesh_config = mesh_config
         self.mesh_networks = mesh_networks
         self._by_kind: dict[str, list[Resource]] = defaultdict(list)
-        self._by_name: dict[tuple[str, str, str], list[Resource]] = defaultdict(list)
+        self._by_name: dict[tuple[str, str, str], list[Resource]] = {}
         for resource in self.resources:
             self._by_kind[resource.group_kind].append(resource)
             key = (resource.group_kind, resource.namespace, resource.name)
-            self._by_name[key].append(resource)
+            of_name = self._by_name.get(key)
+            if of_name is None:
+                # Most are alone, and a list that grows has room for more.
+                self._by_name[key] = [resource]
+            else:
+                of_name.append(resource)
 
     def of_kind(self, *group_kinds: str) -> Sequence[Resource]:
         """Objects of the given kinds (`core/Service`), in input order kind by kind."""
