@@ -16,6 +16,7 @@ import pytest
 
 from meshlint import __version__
 from meshlint.config import Config, load_config
+from meshlint.documents import parse
 from meshlint.enablement import enable
 from meshlint.findings import Report, RuleInfo
 from meshlint.fixes import fix_all, planned
@@ -70,6 +71,11 @@ def run_with(
     if "any-file" not in rule.subjects:
         broken = [f for f in result.report.findings if f.rule == "yaml-syntax-invalid"]
         assert not broken, f"{case.name}: {broken[0].message}"
+    for file in result.world.index.files:
+        values = {document.index: repr(document.value) for document in parse(file.file).documents}
+        for document in file.documents:
+            # Values that are equal are one object: who changes one changes all.
+            assert repr(document.value) == values[document.index], f"{case.name} was changed"
     own = tuple(finding for finding in result.report.findings if finding.rule == rule.id)
     return replace(result.report, findings=own)
 
