@@ -53,6 +53,9 @@ MAX_DEPTH = 200
 MAX_ALIASED_NODES = 1_000_000
 """Nodes that all aliases of one document may stand for together; a bomb's stand for billions."""
 
+MAX_DOCUMENTS = 1_000_000
+"""Documents of one file that are read; a text of 100 MB can have 25 million that hold nothing."""
+
 ProblemKind = Literal["syntax", "duplicate-key", "unreadable", "malformed"]
 
 
@@ -515,6 +518,14 @@ def _merges(event: Any) -> bool:
     return event.implicit[0] or str(event.ctag) == _STANDARD_TAG + "merge"
 
 
+class _TooMany(Exception):
+    """A document too many, at an offset in the file."""
+
+    def __init__(self, start: int) -> None:
+        super().__init__()
+        self.start = start
+
+
 class _Builder:
     """Makes documents of the events of one text. `base` is the offset of that text in the file."""
 
@@ -807,6 +818,12 @@ class _Reader:
         self._patience = _SECOND_OPINION_LIMIT
 
     def read(self) -> None:
+        try:
+            self._read_all()
+        except _TooMany as error:
+            self._end_at(error.start)
+
+    def _read_all(self) -> None:
         text = self.file.text
         offset = len(text) - len(text.lstrip(_BOM))
         end = len(text)
@@ -821,6 +838,13 @@ class _Reader:
             # A file with one broken document may have many: from here on its documents are read
             # one by one, so that no text is read twice.
             end = self._next_separator(offset)
+
+    def _end_at(self, start: int) -> None:
+        reason = f"more than {MAX_DOCUMENTS:,} documents in one file; from here on none is read"
+        secret = self._is_secret(Span(start, len(self.file.text)))
+        line = self.file.line_span(start)
+        self.problems.append(Problem("syntax", reason, line, self.index, (), secret))
+        self.index += 1
 
     def _next_separator(self, start: int) -> int:
         """Where the document that follows the one at `start` begins, or the end of the text."""
@@ -861,6 +885,8 @@ class _Reader:
                     return None
                 if cls is DocumentStartEvent:
                     begin = base + event.start_mark.index
+                    if self.index >= MAX_DOCUMENTS:
+                        raise _TooMany(begin)
                     shown = base + event.end_mark.index - len("---") if event.explicit else begin
                     inside = True
                     document = builder.document(next_event, shown, self.index)

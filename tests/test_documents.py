@@ -1108,3 +1108,18 @@ def test_document_numbers_of_labelled_manifests(shared: Path) -> None:
                 assert value["kind"] == kind
                 compared += 1
     assert compared
+
+
+@both_parsers
+@pytest.mark.parametrize(
+    "text", ["a: 1\n---\n" * 6, "a: 1\n---\nb: [\n---\n" + "a: 1\n---\n" * 4, '{"a": 1}' * 6]
+)
+def test_documents_without_number(text: str, native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meshlint.documents.MAX_DOCUMENTS", 3)
+    parsed = parse(SourceFile("a.yaml", text), native=native)
+    assert parsed.document_count == 4
+    assert [document.value for document in parsed.documents][-1] == {"a": 1}
+    last = parsed.problems[-1]
+    assert last.message == "more than 3 documents in one file; from here on none is read"
+    assert last.document == 3
+    assert text[last.span.start : last.span.end].startswith(("---", "a", "{"))

@@ -360,7 +360,7 @@ def unread_text(parsed: ParsedFile) -> str:
         if start < at:
             return f"(documents {after} and {number} overlap)"
         if broken.isdisjoint(between):
-            for line in _LINE_END.split(text[at:start]):
+            for line in _LINE_END.split(text[at:start].strip("\r\n")):
                 if not _NOTHING.fullmatch(line) and not (between and _EMPTY_NODE.fullmatch(line)):
                     return line
         at, after = (start if span is None else span.end), number
