@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from itertools import groupby
 from operator import itemgetter
 from sys import intern
@@ -499,7 +501,17 @@ def _file_path(finding: Finding) -> str:
 
 
 def _fingerprint(identity: str) -> str:
-    return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    digest: str = _sha256()(identity.encode("utf-8", "surrogatepass")).hexdigest()
+    return digest[:32]
+
+
+@cache
+def _sha256() -> Any:
+    # What `hashlib` has too, without OpenSSL, which takes a fiftieth of a small run to load.
+    for name in ("_sha2", "_sha256", "hashlib"):
+        with suppress(ImportError):
+            return import_module(name).sha256
+    raise ImportError("no SHA-256")
 
 
 def _numbered(findings: Iterable[Finding]) -> Iterator[Finding]:
