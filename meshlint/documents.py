@@ -78,7 +78,8 @@ class Problem:
 # --------------------------------------------------------------------------- documents and places
 
 _SCANNED = 16
-# What YAML takes for blank. Other white space, such as a no-break space, belongs to a value.
+# Where lines end for YAML 1.1, and what it takes for blank. Other white space, such as a no-break
+# space, belongs to a value.
 _BREAK = "\r\n\x85\u2028\u2029"
 _BLANK = f" \t{_BREAK}"
 
